@@ -1,0 +1,64 @@
+"""Writing files so that a killed process leaves the old one or the new one, never half of one."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from liverlib import LiverlibError
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """A temporary file beside `path`, renamed to it when the block ends well, else removed.
+
+    Keeps the suffixes of `path` (writers choose a format by them) and makes its folder.
+    Raises `LiverlibError` where the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{os.getpid()}.part.{path.name}")
+    with writable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Turns the system's refusal to write into a `LiverlibError` that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise LiverlibError(
+            f"{folder}: cannot be written ({error.strerror}). Choose another folder, or make "
+            "room and allow writing there."
+        ) from error
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Writes `content` as indented JSON, atomically; NaN becomes null, as JSON knows no NaN."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(_without_nan(content), indent=2) + "\n")
+
+
+def read_json(path: str | Path) -> dict:
+    """The object in a JSON file; raises `LiverlibError` where it is missing or is not JSON."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise LiverlibError(
+            f"{path}: cannot be read as JSON ({error}). Delete it and run the step again."
+        ) from error
+
+
+def _without_nan(content: object) -> object:
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and content != content else content
