@@ -1,0 +1,132 @@
+"""Which lesions a mask found, which it missed, and which it made up.
+
+A lesion is one connected tumour. Pairs are one to one, so that found + missed is the number of
+lesions in the reference and found + false that in the prediction, whatever their order; the
+official LiTS scorer merges lesions instead, and can arrive at negative counts.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
+
+from liverlib import LiverlibError
+
+SIZES = ("under 10 mm", "10 to 20 mm", "over 20 mm")  # equivalent diameter, as LiTS is reported
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Counts of lesions: found + missed = lesions of the reference, found + false = predicted."""
+
+    found: int
+    missed: int
+    false: int
+    precision: float  # found / predicted; NaN where nothing is predicted (LiTS writes 0)
+    recall: float  # found / reference; NaN where the reference has no lesion (LiTS writes 0)
+    f1: float  # NaN where there is no lesion at all
+
+
+def crop_to_content(*arrays: np.ndarray) -> list[np.ndarray]:
+    """Views of arrays, cut to the box around what is not 0 in any of them.
+
+    Raises `LiverlibError` where their shapes differ.
+    """
+    if len({np.shape(array) for array in arrays}) > 1:
+        raise LiverlibError(
+            f"masks of shapes {' and '.join(str(np.shape(array)) for array in arrays)} cannot be "
+            "compared. Bring both to the scan's own grid first."
+        )
+    for axis in range(arrays[0].ndim):
+        others = tuple(i for i in range(arrays[0].ndim) if i != axis)
+        used = np.nonzero(np.any([array.any(axis=others) for array in arrays], axis=0))[0]
+        inside = slice(used[0], used[-1] + 1) if used.size else slice(0, 0)
+        arrays = [array[(slice(None),) * axis + (inside,)] for array in arrays]
+    return list(arrays)
+
+
+def components(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """The mask's connected parts, numbered from 1 (int32), and how many there are.
+
+    Voxels connect through their six faces, as in LiTS (`scipy.ndimage.label`'s default).
+    """
+    return ndimage.label(mask)
+
+
+def equivalent_diameter(voxels: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Diameter in mm of the ball that holds as much as so many voxels."""
+    return np.cbrt(6 / np.pi * 1000 * voxel_ml(spacing) * np.asarray(voxels))
+
+
+def lesion_overlaps(
+    reference: np.ndarray, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """IoU of every lesion of the reference (rows) with every predicted one (columns).
+
+    Also returns the voxels of each reference and of each predicted lesion. Takes two masks.
+    """
+    reference, predicted = crop_to_content(reference, predicted)
+    reference, predicted = reference != 0, predicted != 0
+    (numbered, n), (guessed, m) = components(reference), components(predicted)
+    pairs = numbered[reference].astype(np.intp) * (m + 1) + guessed[reference]
+    shared = np.bincount(pairs, minlength=(n + 1) * (m + 1)).reshape(n + 1, m + 1)[1:, 1:]
+    ours = np.bincount(numbered[reference], minlength=n + 1)[1:]
+    theirs = np.bincount(guessed[predicted], minlength=m + 1)[1:]
+    return shared / (ours[:, None] + theirs - shared), ours, theirs
+
+
+def match(iou: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:
+    """One-to-one pairs (rows, columns) whose IoU exceeds `above`, with the largest sum of IoU.
+
+    Of equal sums the one with more pairs is taken, so that counts do not hang on the order of
+    the lesions. From one half up no lesion can be in two pairs, so every such pair is in.
+    """
+    rows, columns = np.nonzero((iou > above).any(1))[0], np.nonzero((iou > above).any(0))[0]
+    near = iou[np.ix_(rows, columns)]
+    chosen = linear_sum_assignment(np.where(near > above, near + 1e-9, 0), maximize=True)
+    kept = near[chosen] > above
+    return rows[chosen[0][kept]], columns[chosen[1][kept]]
+
+
+def detection(found: int, missed: int, false: int) -> Detection:
+    """The counts with the precision, recall and F1 that follow from them."""
+    precision, recall = ratio(found, found + false), ratio(found, found + missed)
+    f1 = ratio(2 * found, 2 * found + missed + false)
+    return Detection(int(found), int(missed), int(false), precision, recall, f1)
+
+
+def pool(detections: Iterable[Detection]) -> Detection:
+    """One detection over the lesions of all."""
+    counts = [(one.found, one.missed, one.false) for one in detections]
+    return detection(*np.sum(counts, axis=0, dtype=int)) if counts else detection(0, 0, 0)
+
+
+def by_size(pairs: tuple, ours: np.ndarray, theirs: np.ndarray, spacing: Sequence[float]) -> dict:
+    """The matched pairs by size: found and missed by the reference's, false by the prediction's."""
+    mine, their = (_size(equivalent_diameter(one, spacing)) for one in (ours, theirs))
+    stray = np.delete(their, pairs[1])
+    hit, lost = mine[pairs[0]], np.delete(mine, pairs[0])
+    return {
+        size: detection(*(np.count_nonzero(group == i) for group in (hit, lost, stray)))
+        for i, size in enumerate(SIZES)
+    }
+
+
+def _size(diameter: np.ndarray) -> np.ndarray:
+    """Which of `SIZES`; 10 and 20 mm themselves are in the middle one."""
+    return (diameter >= 10).astype(int) + (diameter > 20)
+
+
+def count(pairs: tuple, references: int, predictions: int) -> Detection:
+    found = len(pairs[0])
+    return detection(found, references - found, predictions - found)
+
+
+def ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else np.nan
+
+
+def voxel_ml(spacing: Sequence[float] | None) -> float:
+    return np.nan if spacing is None else float(np.prod(spacing)) / 1000

@@ -1,0 +1,32 @@
+"""The same work over many cases, side by side in processes, with a progress bar."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from tqdm.auto import tqdm
+
+
+def in_processes(
+    work: Callable, calls: Sequence[tuple], workers: int | None = None, title: str = ""
+) -> Iterator[Any]:
+    """`work(*arguments)` for each of `calls`, in order; `workers` None means one a processor.
+
+    With one worker, or one call, everything happens in this process. New processes start afresh
+    ("spawn"): a forked one would inherit the locks of torch's and the notebook's threads.
+    """
+    workers = min(workers or os.cpu_count() or 1, len(calls))
+    if workers <= 1:
+        for arguments in tqdm(calls, title, disable=not calls):
+            yield work(*arguments)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context) as pool:
+        futures = [pool.submit(work, *arguments) for arguments in calls]
+        try:
+            for future in tqdm(futures, title):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
