@@ -6,7 +6,6 @@ between centres. The same matrices take the image, the label and the prediction,
 registered at every ratio. Labels become occupancy: the share of a voxel that is liver or tumour.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -213,8 +212,7 @@ def cube_path(case: Case, settings: CubeSettings, folder: str | Path) -> Path:
     """Where the cache keeps the cube of a case."""
     files = [file for file in (case.image, case.label) if file]
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    key = hashlib.sha256(repr(stats).encode()).hexdigest()[:8]
-    return Path(folder) / digest(settings) / f"{case.name}-{key}.safetensors"
+    return Path(folder) / digest(settings) / f"{case.name}-{digest(stats)}.safetensors"
 
 
 def _make(case: Case, settings: CubeSettings, path: Path) -> None:

@@ -36,8 +36,8 @@ def from_dict(cls: type[Settings], values: dict) -> Settings:
 
 
 def digest(*settings: object) -> str:
-    """Twelve hexadecimal digits that change when any of the settings does."""
-    described = [(type(one).__name__, to_dict(one)) for one in settings]
+    """Twelve hexadecimal digits that change when any of the settings (or JSON values) does."""
+    described = [to_dict(one) if dataclasses.is_dataclass(one) else one for one in settings]
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
 
 

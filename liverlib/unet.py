@@ -9,12 +9,21 @@ convolution and is spread out again after the last one, so that the widest layer
 eighth of the voxels. It is fully convolutional: trained on windows, applied to whole cubes.
 """
 
+import json
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from liverlib import LiverlibError
+from liverlib.files import atomic
+
 CLASSES = 3  # background, liver, tumour
+FORMAT = 1  # of weight files; raised when an older liverlib could not read them
 
 
 class UNet3D(nn.Module):
@@ -28,14 +37,15 @@ class UNet3D(nn.Module):
         self, channels: Sequence[int] = (16, 32, 64, 128), fold: int = 2, norm: bool = True
     ) -> None:
         super().__init__()
+        self.shape = {"channels": list(channels), "fold": fold, "norm": norm}
         self.fold, self.divisor = fold, fold * 2 ** (len(channels) - 1)
         widths = [fold**3, *channels]
         self.encoders = nn.ModuleList(
-            Block(below, width, norm) for below, width in zip(widths, widths[1:], strict=False)
+            Block(below, width, norm) for below, width in pairwise(widths)
         )
         self.ups = nn.ModuleList(
             nn.ConvTranspose3d(deeper, width, kernel_size=2, stride=2)
-            for width, deeper in zip(channels, channels[1:], strict=False)
+            for width, deeper in pairwise(channels)
         )
         self.decoders = nn.ModuleList(Block(2 * width, width, norm) for width in channels[:-1])
         self.head = nn.Conv3d(channels[0], CLASSES * fold**3, kernel_size=1)
@@ -78,3 +88,40 @@ def unfold(x: Tensor, n: int) -> Tensor:
     b, c, d, h, w = x.shape
     blocks = x.reshape(b, c // n**3, n, n, n, d, h, w)
     return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, c // n**3, d * n, h * n, w * n)
+
+
+def save_network(path: str | Path, network: UNet3D, about: dict) -> None:
+    """Writes the weights and the network's shape; `about` says what it was trained on and how."""
+    described = {"format": FORMAT, "network": network.shape, "about": about}
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, {"liverlib": json.dumps(described)})
+
+
+def load_network(path: str | Path) -> tuple[UNet3D, dict]:
+    """The network in a weight file, ready to apply, and what is said about it.
+
+    Nothing in the file is executed. Raises `LiverlibError` for files that are not liverlib's, of
+    a newer version, or whose weights do not fit the network they name.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            described = json.loads((file.metadata() or {})["liverlib"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise LiverlibError(f"{path}: no such weights. Train first: make run.") from error
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise LiverlibError(
+            f"{path}: not liverlib's weights ({error}). Name a weights.safetensors from results/."
+        ) from error
+    if described["format"] > FORMAT:
+        raise LiverlibError(f"{path}: written by a newer liverlib. Update liverlib.")
+    try:
+        network = UNet3D(**described["network"])
+        network.load_state_dict(tensors)
+    except (TypeError, RuntimeError) as error:
+        problem = str(error).splitlines()[-1].strip()
+        raise LiverlibError(
+            f"{path}: weights of another shape ({problem}). Train again, or update liverlib."
+        ) from error
+    return network.eval(), described["about"]

@@ -1,0 +1,33 @@
+"""What is minimised. Targets are shares, not classes: a cube's voxel may be a third tumour."""
+
+import torch
+from torch import Tensor
+
+
+def class_shares(occupancy: Tensor) -> Tensor:
+    """(B, 2, …) shares of liver-or-tumour and of tumour → (B, 3, …): background, liver, tumour."""
+    liver, tumour = occupancy.unbind(1)
+    return torch.stack([1 - liver, liver - tumour, tumour], dim=1)
+
+
+def cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:
+    """Mean over voxels of −Σ share · log p; with whole voxels, torch's `cross_entropy`."""
+    return -(shares * logits.log_softmax(1)).sum(1).mean()
+
+
+def soft_dice(logits: Tensor, shares: Tensor, smooth: float = 1e-5) -> Tensor:
+    """1 − 2 Σ p·s / (Σ p + Σ s), the mean over liver and tumour; sums run over the whole batch.
+
+    Summing over the batch keeps a window without tumour from counting as a failure. `smooth` is
+    added above and below, as in MONAI's `DiceLoss(batch=True)`.
+    """
+    p, s = (x[:, 1:].transpose(0, 1).flatten(1) for x in (logits.softmax(1), shares))  # (2, N)
+    return 1 - ((2 * (p * s).sum(1) + smooth) / (p.sum(1) + s.sum(1) + smooth)).mean()
+
+
+def dice_cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:
+    """Their sum: the overlap looks at what is rare, the cross-entropy at every voxel."""
+    return soft_dice(logits, shares) + cross_entropy(logits, shares)
+
+
+LOSSES = {"dice+ce": dice_cross_entropy, "ce": cross_entropy}

@@ -1,0 +1,87 @@
+"""What a training step sees: windows cut from the cached cubes, tumours more often than they are.
+
+A tumour is about a thousandth of a cube, and whole cubes hardly teach it. Each window is drawn
+around a lesion (any lesion alike, small or large), in the liver, or anywhere. What step n sees
+depends on the seed and n alone: that is what makes a resumed training equal an undisturbed one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from scipy import ndimage
+from torch import Tensor
+
+KEPT = 500  # places remembered of each lesion, and of each liver
+
+
+class Windows:
+    """Random windows of `size`³ voxels (0: whole cubes) from cube files.
+
+    The files are mapped into memory, not read; only the places of livers and lesions are kept.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], size: int, tumour: float, liver: float, seed: int
+    ) -> None:
+        self.paths, self.size, self.seed = list(paths), size, seed
+        self.chances = [tumour, liver, 1 - tumour - liver]
+        self.files = [safe_open(path, "pt") for path in paths]
+        places = [_places(file, seed) for file in self.files]
+        self.livers = [liver for liver, _ in places]
+        self.lesions = [(n, lesion) for n, (_, lesions) in enumerate(places) for lesion in lesions]
+
+    def batch(self, step: int, count: int) -> tuple[Tensor, Tensor]:
+        """The image (count, 1, …), 0…1, and shares (count, 2, …) that `step` sees."""
+        random = np.random.default_rng([self.seed, step])
+        cases = [self._case(step * count + i) for i in range(count)]
+        images, occupancies = zip(*(self._draw(case, random) for case in cases), strict=True)
+        return torch.stack(images).float() / 255, torch.stack(occupancies).float() / 255
+
+    def _case(self, draw: int) -> int:
+        """The cases come in turn, in another order each time round."""
+        round_, place = divmod(draw, len(self.paths))
+        return int(
+            np.random.default_rng([self.seed, round_, 1]).permutation(len(self.paths))[place]
+        )
+
+    def _draw(self, case: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        kind = random.choice(["tumour", "liver", "anywhere"], p=self.chances)
+        if kind == "tumour" and self.lesions:
+            case, places = self.lesions[random.integers(len(self.lesions))]
+        else:
+            places = self.livers[case] if kind != "anywhere" else np.empty((0, 3), int)
+        file = self.files[case]
+        image = file.get_slice("image")
+        edge = np.array(image.get_shape())
+        centre = random.choice(places) if len(places) else random.integers(0, edge)
+        jitter = random.integers(-self.size // 4, self.size // 4 + 1, 3)
+        size = min(self.size or edge[0], edge[0])
+        low = np.clip(centre + jitter - size // 2, 0, edge - size)
+        x, y, z = (slice(start, start + size) for start in low.tolist())
+        return image[x, y, z][None], file.get_slice("occupancy")[:, x, y, z]
+
+
+def whole(path: Path) -> tuple[Tensor, Tensor]:
+    """A whole cube as a batch of one: image (1, 1, S, S, S), 0…1, and shares (1, 2, S, S, S)."""
+    with safe_open(path, "pt") as file:
+        image, occupancy = file.get_tensor("image"), file.get_tensor("occupancy")
+    return image[None, None].float() / 255, occupancy[None].float() / 255
+
+
+def _places(file: safe_open, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Some voxels (n, 3) of the liver, and of each lesion."""
+    liver, tumour = file.get_tensor("occupancy").numpy() >= 128
+    random = np.random.default_rng(seed)
+    pieces, _ = ndimage.label(tumour)
+    lesions = []
+    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
+        start = [part.start for part in box]
+        lesions.append(_some(np.argwhere(pieces[box] == number) + start, random))
+    return _some(np.argwhere(liver), random), lesions
+
+
+def _some(places: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    return places if len(places) <= KEPT else random.choice(places, KEPT, replace=False)

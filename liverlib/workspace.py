@@ -1,0 +1,285 @@
+"""Where things are kept, and each stage's "use what is there and still valid, else make it".
+
+A `Run` is what ``make run``, the command line and the notebooks share: asked for its cases, cubes,
+training, scores or report, it makes what is missing and leaves alone what is there.
+"""
+
+import dataclasses
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from liverlib import LiverlibError, __version__
+from liverlib.cases import Case, find_cases, labelled, split
+from liverlib.cube import CubeSettings, prepare
+from liverlib.files import read_json, write_json
+from liverlib.phantom import PhantomSettings, write_dataset
+from liverlib.presets import PRESETS, TrainSettings
+from liverlib.scan import read_label, read_scan, write_volume
+from liverlib.settings import digest, setting, to_dict
+
+NOT_MEDICAL = "Not a medical device: for teaching and research."
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Who is trained on, who steers the training, and who is scored."""
+
+    validation: float = setting(0.1, "share of the patients that steer the training")
+    test: float = setting(0.2, "share of the patients kept apart to be scored")
+    seed: int = setting(0, "of the shuffle")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of every stage."""
+
+    phantom: PhantomSettings = field(default_factory=PhantomSettings)
+    cube: CubeSettings = field(default_factory=CubeSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+
+def default_settings(preset: str = "demo") -> RunSettings:
+    """The settings that ``make run`` starts from; small ones where LIVERLIB_FAST is set.
+
+    The small ones go the same way with fewer, coarser phantoms and less training.
+    """
+    train = PRESETS[preset]
+    if not os.environ.get("LIVERLIB_FAST"):
+        return RunSettings(train=train)
+    return RunSettings(
+        phantom=PhantomSettings(cases=12, size=96),
+        cube=CubeSettings(size=64),
+        train=dataclasses.replace(
+            train, epochs=3, steps=train.steps and 40, window=train.window and 32
+        ),
+    )
+
+
+def home() -> Path:
+    """What holds ``data/`` and ``results/``: LIVERLIB_HOME, the checkout, or this folder."""
+    if chosen := os.environ.get("LIVERLIB_HOME"):
+        return Path(chosen)
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def phantoms(settings: PhantomSettings | None = None, workers: int | None = None) -> list[Case]:
+    """The cases of the phantom dataset with these settings, made where they are missing."""
+    settings = settings or default_settings().phantom
+    folder = home() / "data" / "phantoms" / digest(settings) / "Task03_Liver"
+    return find_cases(write_dataset(folder, settings, workers))
+
+
+class Run:
+    """One way through: cases → cubes → training → scores → report, in ``results/<name>/``.
+
+    `data` is a folder of labelled scans; without one the cases are phantoms. Without a `name`
+    the run is named after its data and settings. Raises `LiverlibError` where a run of that name
+    exists with other data or settings.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings | None = None,
+        data: str | Path | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.settings = settings or default_settings()
+        self.data = Path(data).resolve() if data else None
+        self.seconds: dict[str, float] = {}
+        kind = self.data.name if self.data else "phantoms"
+        self.folder = home() / "results" / (name or f"{kind}-{digest(self._described)[:6]}")
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """Every case of the dataset, the unlabelled ones too."""
+        with self._timed("cases"):
+            return find_cases(self.data) if self.data else phantoms(self.settings.phantom)
+
+    @cached_property
+    def parts(self) -> dict[str, list[Case]]:
+        """The labelled cases to train on, to validate with, and to test."""
+        cases, shares = labelled(self.cases), self.settings.split
+        counts = (max(1, round(share * len(cases))) for share in (shares.validation, shares.test))
+        return split(cases, *counts, seed=shares.seed)
+
+    def cubes(self, part: str) -> list[Path]:
+        """The cubes of one of `parts`."""
+        with self._timed("cubes"):
+            return prepare(self.parts[part], self.settings.cube, home() / "data" / "cubes")
+
+    def train(self, on_epoch: Callable[[list[dict]], Any] = lambda history: None) -> list[dict]:
+        """The history of the training, which goes on where it was stopped."""
+        from liverlib.train import train  # torch is imported when it is needed
+
+        cubes = self.cubes("train"), self.cubes("validation")
+        self._claim()
+        about = {"data": self.source, **self._described}
+        with self._timed("training"):
+            return train(*cubes, self.folder, self.settings.train, about, on_epoch)
+
+    def segmenter(self):
+        """The trained network, trained first where it is not."""
+        from liverlib.segment import Segmenter
+
+        self.train()
+        return Segmenter.load(self.folder / "weights.safetensors")
+
+    def score(self) -> dict:
+        """The content of ``metrics.json``: every test case scored on its own grid.
+
+        Leaves each case's mask, overlay picture and film beside it.
+        """
+        path, weights = self.folder / "metrics.json", self.folder / "weights.safetensors"
+        segmenter = self.segmenter()
+        if path.is_file() and path.stat().st_mtime >= weights.stat().st_mtime:
+            return read_json(path)
+        with self._timed("scoring"):
+            cases = [
+                score(case, segmenter, self.folder) for case in tqdm(self.parts["test"], "scoring")
+            ]
+        write_json(path, self._metrics(cases))
+        return read_json(path)
+
+    def report(self) -> Path:
+        """``report.html``, one file that shows the whole run."""
+        from liverlib import plots
+        from liverlib.report import run_report
+
+        self.score()
+        plots.save(plots.curves(self.folder / "history.csv"), self.folder / "losses.png")
+        return run_report(self.folder)
+
+    @property
+    def source(self) -> str:
+        """What the cases are, in words."""
+        return str(self.data) if self.data else "made-up CTs (phantoms)"
+
+    @cached_property
+    def _described(self) -> dict:
+        """What decides the results, and so the run's name; files by their sizes and times."""
+        described = to_dict(self.settings)
+        if self.data:
+            files = [file for case in self.cases for file in (case.image, case.label) if file]
+            stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+            described |= {"phantom": None, "files": digest(stats)}
+        return described
+
+    def _metrics(self, cases: list[dict]) -> dict:
+        from liverlib.metrics import summarise
+
+        scores = [one["score"] for one in cases]
+        return {
+            "data": self.source,
+            "made_up": self.data is None,
+            "note": NOT_MEDICAL,
+            "summary": asdict(summarise(scores)),
+            "cases": [{"name": one["name"], **asdict(one["score"])} for one in cases],
+            "seconds": self.seconds,
+            "machine": machine(),
+            "versions": {name: version(name) for name in ("torch", "numpy", "nibabel")}
+            | {"liverlib": __version__},
+        }
+
+    def _claim(self) -> None:
+        """Writes ``settings.json``, or makes sure that the one there says the same."""
+        content = {
+            "data": self.source,
+            **self._described,
+            "cases": {part: [case.name for case in cases] for part, cases in self.parts.items()},
+        }
+        path = self.folder / "settings.json"
+        if path.is_file() and read_json(path) != content:
+            raise LiverlibError(
+                f"{self.folder}: a run of this name exists, with other data or settings. "
+                "Choose another name, or delete that folder."
+            )
+        write_json(path, content)
+
+    def _timed(self, stage: str) -> "_Timed":
+        return _Timed(self.seconds, stage)
+
+
+class _Timed:
+    """Adds the seconds that a block takes to those of its stage."""
+
+    def __init__(self, seconds: dict[str, float], stage: str) -> None:
+        self.seconds, self.stage = seconds, stage
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        spent = time.monotonic() - self.started
+        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + spent
+
+
+def score(case: Case, segmenter: Any, folder: Path) -> dict:
+    """Segments one case and scores the mask on the scan's grid; leaves its pictures in `folder`."""
+    from liverlib import plots
+    from liverlib.metrics import score_case
+
+    scan, label = case.read()
+    mask = segmenter.segment(scan)
+    spacing = scan.grid.spacing if scan.grid.spacing_known else None
+    write_volume(folder / "masks" / f"{case.name}.nii.gz", mask.voxels, scan.grid)
+    plots.save(plots.overlay(scan, label, mask), folder / "overlays" / f"{case.name}.png")
+    plots.film(folder / "films" / f"{case.name}.gif", scan, label, mask)
+    return {"name": case.name, "score": score_case(label.voxels, mask.voxels, spacing)}
+
+
+def newest_weights() -> Path:
+    """The weights of the latest run; raises `LiverlibError` where there is none."""
+    found = (home() / "results").glob("*/weights.safetensors")
+    if not (paths := sorted(found, key=lambda path: path.stat().st_mtime)):
+        raise LiverlibError(f"{home() / 'results'}: holds no weights yet. Train first: make run.")
+    return paths[-1]
+
+
+def segment_file(source: Path, target: Path, weights: Path | None = None) -> Path:
+    """Writes the mask of a scan on the scan's own grid; returns the weights that were used."""
+    from liverlib.segment import Segmenter
+
+    if not str(target).endswith((".nii", ".nii.gz")):
+        raise LiverlibError(f"{target}: a mask is written as .nii or .nii.gz. Name it so.")
+    weights = weights or newest_weights()
+    scan = read_scan(source)
+    write_volume(target, Segmenter.load(weights).segment(scan).voxels, scan.grid)
+    return weights
+
+
+def machine() -> str:
+    """The machine in words, for a table of figures."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+
+
+def describe(case: Case) -> dict:
+    """One row of a table of cases: shape, spacing, orientation, liver and tumours.
+
+    Lesions are connected tumours; millilitres are NaN where the spacing is not to be believed.
+    """
+    from liverlib.metrics import components
+
+    label = read_label(case.label)
+    grid, liver = label.grid, int((label.voxels >= 1).sum())
+    tumour = int((label.voxels == 2).sum())
+    return {
+        "name": case.name,
+        "shape": grid.shape,
+        "spacing": tuple(grid.spacing.round(2).tolist()),
+        "orientation": grid.orientation,
+        "liver_ml": liver * grid.voxel_ml,
+        "tumours": components(label.voxels == 2)[1],
+        "tumour_ml": tumour * grid.voxel_ml,
+        "burden": tumour / liver if liver else float("nan"),
+    }
