@@ -70,9 +70,9 @@ class Cube:
 
     def save(self, path: Path) -> None:
         """Writes the cube as one safetensors file, atomically."""
-        arrays = {"image": self.image}
+        arrays = {"image": np.ascontiguousarray(self.image)}  # a must: save_file does not look
         if self.occupancy is not None:
-            arrays["occupancy"] = self.occupancy
+            arrays["occupancy"] = np.ascontiguousarray(self.occupancy)
         place = {"box": self.box, "shape": self.shape, "method": self.method}
         with atomic(path) as temporary:
             save_file(arrays, temporary, {"place": json.dumps(place)})

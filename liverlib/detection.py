@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from liverlib import LiverlibError
 
-SIZES = ("under 10 mm", "10 to 20 mm", "over 20 mm")  # equivalent diameter, as LiTS is reported
+SIZES = ("under 10 mm", "10 to 20 mm", "over 20 mm")  # equivalent diameter
 
 
 @dataclass(frozen=True)
@@ -103,30 +103,36 @@ def pool(detections: Iterable[Detection]) -> Detection:
     return detection(*np.sum(counts, axis=0, dtype=int)) if counts else detection(0, 0, 0)
 
 
-def by_size(pairs: tuple, ours: np.ndarray, theirs: np.ndarray, spacing: Sequence[float]) -> dict:
-    """The matched pairs by size: found and missed by the reference's, false by the prediction's."""
+def count(pairs: tuple, references: int, predictions: int) -> Detection:
+    """The detection that so many pairs make of so many lesions."""
+    found = len(pairs[0])
+    return detection(found, references - found, predictions - found)
+
+
+def count_by_size(
+    pairs: tuple, ours: np.ndarray, theirs: np.ndarray, spacing: Sequence[float]
+) -> dict[str, Detection]:
+    """The same for each of `SIZES`: found and missed go by the size that the reference has,
+    false ones by the size that was predicted. `ours` and `theirs` are voxels of each lesion.
+    """
     mine, their = (_size(equivalent_diameter(one, spacing)) for one in (ours, theirs))
-    stray = np.delete(their, pairs[1])
-    hit, lost = mine[pairs[0]], np.delete(mine, pairs[0])
+    groups = mine[pairs[0]], np.delete(mine, pairs[0]), np.delete(their, pairs[1])
     return {
-        size: detection(*(np.count_nonzero(group == i) for group in (hit, lost, stray)))
+        size: detection(*(np.count_nonzero(group == i) for group in groups))
         for i, size in enumerate(SIZES)
     }
+
+
+def voxel_ml(spacing: Sequence[float] | None) -> float:
+    """Millilitres in a voxel of so many mm; NaN where they are unknown."""
+    return np.nan if spacing is None else float(np.prod(spacing)) / 1000
+
+
+def ratio(part: float, whole: float) -> float:
+    """Their quotient; NaN where the whole is 0."""
+    return float(part / whole) if whole else np.nan
 
 
 def _size(diameter: np.ndarray) -> np.ndarray:
     """Which of `SIZES`; 10 and 20 mm themselves are in the middle one."""
     return (diameter >= 10).astype(int) + (diameter > 20)
-
-
-def count(pairs: tuple, references: int, predictions: int) -> Detection:
-    found = len(pairs[0])
-    return detection(found, references - found, predictions - found)
-
-
-def ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole else np.nan
-
-
-def voxel_ml(spacing: Sequence[float] | None) -> float:
-    return np.nan if spacing is None else float(np.prod(spacing)) / 1000

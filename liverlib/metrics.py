@@ -6,15 +6,24 @@ scorer is known to err (empty references, the order of labels, negative counts),
 is kept and the error is not. Scores belong on the scan's own grid.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from scipy.optimize import linear_sum_assignment
 
-from liverlib import LiverlibError
-
+from liverlib.detection import (
+    SIZES,
+    Detection,
+    count,
+    count_by_size,
+    crop_to_content,
+    lesion_overlaps,
+    match,
+    pool,
+    ratio,
+    voxel_ml,
+)
+from liverlib.detection import components as components  # part of this room's vocabulary
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,10 @@ class Summary:
 
 
 def dice(reference: np.ndarray, predicted: np.ndarray) -> float:
-    """2 |A ∩ B| / (|A| + |B|) of two masks; 1 where both are empty, 0 where one is (LiTS)."""
+    """2 |A ∩ B| / (|A| + |B|) of two masks; 1 where both are empty, 0 where one is (LiTS).
+
+    Whatever is not 0 belongs to a mask: two labels give the Dice of liver and tumour together.
+    """
     reference, predicted = crop_to_content(reference, predicted)
     both = np.count_nonzero(reference) + np.count_nonzero(predicted)
     shared = np.count_nonzero(np.logical_and(reference, predicted))
@@ -78,7 +90,7 @@ def dice(reference: np.ndarray, predicted: np.ndarray) -> float:
 
 def volume_ml(mask: np.ndarray, spacing: Sequence[float] | None) -> float:
     """Millilitres of a mask whose voxels measure `spacing` mm; NaN where that is unknown."""
-    return float(np.count_nonzero(mask) * mm3(spacing))
+    return float(np.count_nonzero(mask) * voxel_ml(spacing))
 
 
 def score_case(
@@ -89,26 +101,25 @@ def score_case(
     `spacing` is in mm, None where it is not known. Raises `LiverlibError` for unequal shapes.
     """
     reference, predicted = crop_to_content(reference, predicted)
-    liver, their_liver = reference >= 1, predicted >= 1
     tumour, their_tumour = reference == 2, predicted == 2
     iou, ours, theirs = lesion_overlaps(tumour, their_tumour)
-    drawn, voxel_ml, pairs = int(theirs.sum()), mm3(spacing), match(iou, above=0.5)
+    pairs, ml, drawn = match(iou, above=0.5), voxel_ml(spacing), int(theirs.sum())
     false = 0 if ours.size else drawn
     return CaseScore(
-        liver_dice=dice(liver, their_liver),
+        liver_dice=dice(reference, predicted),
         tumour_dice=dice(tumour, their_tumour),
         has_tumour=bool(ours.size),
         false_tumour_voxels=false,
-        false_tumour_ml=false * voxel_ml,
-        liver_ml=volume_ml(liver, spacing),
-        predicted_liver_ml=volume_ml(their_liver, spacing),
-        tumour_ml=int(ours.sum()) * voxel_ml,
-        predicted_tumour_ml=drawn * voxel_ml,
-        burden=ratio(ours.sum(), np.count_nonzero(liver)),
-        predicted_burden=ratio(drawn, np.count_nonzero(their_liver)),
+        false_tumour_ml=false * ml,
+        liver_ml=volume_ml(reference, spacing),
+        predicted_liver_ml=volume_ml(predicted, spacing),
+        tumour_ml=int(ours.sum()) * ml,
+        predicted_tumour_ml=drawn * ml,
+        burden=ratio(ours.sum(), np.count_nonzero(reference)),
+        predicted_burden=ratio(drawn, np.count_nonzero(predicted)),
         touched=count(match(iou, above=0), ours.size, theirs.size),
         detected=count(pairs, ours.size, theirs.size),
-        by_size={} if spacing is None else by_size(pairs, ours, theirs, spacing),
+        by_size={} if spacing is None else count_by_size(pairs, ours, theirs, spacing),
     )
 
 

@@ -1,0 +1,56 @@
+# make run · make test · make lab          (needs Python 3.11–3.13 with venv; makes its own .venv)
+#   make run DATA=folder                   the same on your own labelled scans
+#   make run TORCH_INDEX=address           torch from another index, the smaller CPU build for one
+#   make run ARGS="--train.epochs 30"      anything that `liverlib run --help` lists
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip install --disable-pip-version-check --quiet
+TORCH   = $(shell grep '^torch==' requirements.lock)
+
+.PHONY: run lab test test-colab clean
+
+run: $(VENV)/.ready
+	$(BIN)/liverlib run $(if $(DATA),--data "$(DATA)") $(if $(RUN),--run "$(RUN)") $(ARGS)
+
+lab: $(VENV)/.ready
+	$(BIN)/jupyter lab notebooks
+
+test: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+	LIVERLIB_FAST=1 $(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax \
+		--nbval-current-env --nbval-cell-timeout=600 notebooks
+
+# The notebooks with the versions of the packages that Colab ships and that differ most from ours.
+test-colab: $(VENV)-colab/.ready
+	LIVERLIB_FAST=1 $(VENV)-colab/bin/python -m pytest --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=600 notebooks
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "$(PYTHON) is not 3.11, 3.12 or 3.13: name another with make PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "No venv: sudo apt-get install -y python3-venv"; exit 1; }
+
+$(VENV)/.ready: $(BIN)/python pyproject.toml requirements.lock
+	@echo "installing into $(VENV) …"
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(PIP) -c requirements.lock -e ".[notebooks]"
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(PIP) -c requirements.lock -e ".[notebooks,dev]"
+	@touch $@
+
+$(VENV)-colab/.ready: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)-colab
+	$(VENV)-colab/bin/python -m pip install --quiet $(TORCH)
+	$(VENV)-colab/bin/python -m pip install --quiet -e . nbval pytest \
+		ipywidgets==7.7.1 ipython==7.34.0 ipykernel==6.17.1 traitlets==5.7.1
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-colab data/phantoms data/cubes

@@ -1,0 +1,150 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from liverlib import LiverlibError
+from liverlib.augment import augment
+from liverlib.losses import class_shares, cross_entropy, dice_cross_entropy, soft_dice
+from liverlib.unet import UNet3D, fold, load_network, save_network, unfold
+
+
+def test_the_original_network_is_rebuilt_to_the_parameter():
+    network = UNet3D((32, 64, 128), fold=1, norm=False)
+    assert sum(p.numel() for p in network.parameters()) == 1_355_427
+    shapes = [tuple(p.shape) for p in network.parameters() if p.ndim == 5]
+    assert shapes[:2] == [(32, 1, 3, 3, 3), (32, 32, 3, 3, 3)]
+    assert shapes[-1] == (3, 32, 1, 1, 1)
+
+
+def test_folding_is_undone_by_unfolding_and_keeps_neighbours_together():
+    x = torch.arange(2 * 3 * 4 * 6 * 8.0).reshape(2, 3, 4, 6, 8)
+    folded = fold(x, 2)
+    assert folded.shape == (2, 24, 2, 3, 4)
+    assert torch.equal(unfold(folded, 2), x)
+    assert set(folded[0, :8, 0, 0, 0].tolist()) == set(x[0, 0, :2, :2, :2].flatten().tolist())
+
+
+@pytest.mark.parametrize("kind", [{}, {"channels": (8, 16), "fold": 1, "norm": False}])
+def test_logits_have_the_shape_of_the_image(kind):
+    network = UNet3D(**kind)
+    size = 2 * network.divisor
+    assert network(torch.zeros(2, 1, size, size, 2 * size)).shape == (2, 3, size, size, 2 * size)
+
+
+def test_every_parameter_learns():
+    network = UNet3D((4, 8))
+    network(torch.randn(1, 1, 16, 16, 16)).square().mean().backward()
+    silent = [name for name, p in network.named_parameters() if p.grad is None]
+    assert not silent
+
+
+def test_weights_come_back_to_the_bit(tmp_path):
+    network = UNet3D((4, 8)).eval()
+    save_network(tmp_path / "w.safetensors", network, {"data": "nothing"})
+    loaded, about = load_network(tmp_path / "w.safetensors")
+    x = torch.randn(1, 1, 16, 16, 16)
+    assert torch.equal(loaded(x), network(x))
+    assert about == {"data": "nothing"}
+
+
+def weight_file(path, kind):
+    network = UNet3D((4, 8))
+    described = {"format": 1, "network": network.shape, "about": {}}
+    if kind == "newer":
+        described["format"] = 99
+    if kind == "another shape":
+        described["network"]["channels"] = [4, 16]
+    if kind == "pickle":
+        torch.save(network.state_dict(), path)
+    elif kind == "foreign":
+        save_file(network.state_dict(), path)
+    elif kind != "missing":
+        save_file(network.state_dict(), path, {"liverlib": json.dumps(described)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("missing", "no such weights"),
+        ("pickle", "not liverlib's weights"),
+        ("foreign", "not liverlib's weights"),
+        ("newer", "newer liverlib"),
+        ("another shape", "another shape"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(tmp_path, kind, said):
+    path = weight_file(tmp_path / "w.safetensors", kind)
+    with pytest.raises(LiverlibError, match=said) as caught:
+        load_network(path)
+    assert str(path) in str(caught.value)
+
+
+def hard(classes: list[int]) -> torch.Tensor:
+    """Shares (1, C, N) of voxels that belong wholly to one class."""
+    one_hot = torch.nn.functional.one_hot(torch.tensor(classes), 3)
+    return one_hot.T[None].float()
+
+
+def test_cross_entropy_of_whole_voxels_is_torchs():
+    logits = torch.randn(2, 3, 4, 5, 6)
+    classes = torch.randint(3, (2, 4, 5, 6))
+    shares = torch.nn.functional.one_hot(classes, 3).movedim(-1, 1).float()
+    expected = torch.nn.functional.cross_entropy(logits, classes)
+    assert cross_entropy(logits, shares).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_soft_dice_by_hand():
+    """Liver: p ½, ½, 0 against 1, 1, 0; tumour: p 0, 0, 1 against 0, 0, 1."""
+    p = torch.tensor([[[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]]).clamp(1e-9)
+    expected = 1 - (2 * 1 / (1 + 2) + 1) / 2
+    assert soft_dice(p.log(), hard([1, 1, 2])).item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_perfect_answer_costs_nothing_and_no_foreground_is_no_failure():
+    truth = hard([0, 1, 2, 1])
+    assert dice_cross_entropy(truth * 100, truth).item() == pytest.approx(0, abs=1e-5)
+    empty = hard([0, 0, 0, 0])
+    assert soft_dice(empty * 100, empty).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_published_value_of_dice_and_cross_entropy():
+    """MONAI's test_dice_ce_loss: a perfect Dice and ln(1 + e) − 1 of cross-entropy: 0.3133."""
+    logits = torch.tensor([[[1.0, 1, 0], [0, 0, 1]], [[1, 0, 1], [0, 1, 0]]])
+    classes = torch.tensor([[0, 0, 1], [0, 1, 0]])
+    shares = torch.nn.functional.one_hot(classes, 2).movedim(-1, 1).float()
+    assert cross_entropy(logits, shares).item() == pytest.approx(math.log(1 + math.e) - 1, abs=1e-6)
+
+
+def test_shares_of_classes_add_up():
+    occupancy = torch.rand(2, 2, 3, 3, 3).sort(dim=1, descending=True).values
+    shares = class_shares(occupancy)
+    assert torch.allclose(shares.sum(1), torch.ones(2, 3, 3, 3))
+    assert torch.equal(shares[:, 2], occupancy[:, 1])
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_changes_keep_image_and_shares_together(seed):
+    """A ball that is bright exactly where it is liver stays so, whatever the affine."""
+    places = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 24)] * 3, indexing="ij"))
+    ball = (places.square().sum(0) < 0.3).float()[None, None]
+    occupancy = torch.cat([ball, torch.zeros_like(ball)], 1)
+    image, changed = augment(ball * 0.4 + 0.3, occupancy, torch.Generator().manual_seed(seed))
+    inside, outside = image[changed[:, :1] > 0.95], image[changed[:, :1] < 0.05]
+    assert inside.mean() > outside.mean() + 0.2
+    assert changed.shape == occupancy.shape
+    assert 0 <= changed.min() <= changed.max() <= 1 + 1e-6
+
+
+def test_equal_seeds_give_equal_changes():
+    x, y = torch.rand(2, 1, 8, 8, 8), torch.rand(2, 2, 8, 8, 8)
+    one, two = (augment(x, y, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(one[0], two[0])
+    np.testing.assert_array_equal(one[1], two[1])

@@ -1,0 +1,175 @@
+"""The whole way, through the command that users type."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from conftest import simple_case
+
+from liverlib import LiverlibError, cli
+from liverlib.files import write_json
+from liverlib.scan import Grid, read_scan, write_volume
+from liverlib.workspace import Run, home
+
+SMALL = (
+    "--cube.size 32 --train.channels 8 16 --train.epochs 2 --train.steps 15 --train.window 24 "
+    "--train.warmup 5 --train.learning_rate 0.01 --split.validation 0.2 --split.test 0.4"
+).split()
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    """Five simple cases in MSD's layout, stored in different orientations; one without tumour."""
+    folder = tmp_path / "Task03_Liver"
+    for n, orientation in enumerate(["RAS", "LAS", "LPS", "LPS", "SRA"]):
+        scan, label = simple_case(n)
+        if n == 0:
+            label.voxels[label.voxels == 2] = 1
+        grid = Grid.of(scan.grid.shape, scan.grid.affine, orientation)
+        write_volume(folder / "imagesTr" / f"liver_{n}.nii.gz", scan.voxels, grid)
+        write_volume(folder / "labelsTr" / f"liver_{n}.nii.gz", label.voxels, grid)
+    return folder
+
+
+def run(dataset, *more) -> int:
+    return cli.main(["run", "--data", str(dataset), "--run", "first", *SMALL, *more])
+
+
+def test_a_run_leaves_everything_it_promises(dataset, capsys):
+    assert run(dataset) == 0
+    folder = home() / "results" / "first"
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "settings.json",
+        "history.csv",
+        "weights.safetensors",
+        "metrics.json",
+        "losses.png",
+        "report.html",
+    } <= names
+    metrics = json.loads((folder / "metrics.json").read_text())
+    scored = {case["name"] for case in metrics["cases"]}
+    assert len(scored) == 2
+    assert {path.stem for path in (folder / "overlays").glob("*.png")} == scored
+    assert {path.stem for path in (folder / "films").glob("*.gif")} == scored
+    settings = json.loads((folder / "settings.json").read_text())
+    assert set(settings["cases"]["test"]) == scored
+    assert not scored & set(settings["cases"]["train"] + settings["cases"]["validation"])
+    said = capsys.readouterr().out
+    assert "95 % interval" in said
+    assert "without any" in said
+
+
+def test_scores_are_those_of_the_masks_on_the_scans_own_grids(dataset):
+    run(dataset)
+    folder = home() / "results" / "first"
+    for case in json.loads((folder / "metrics.json").read_text())["cases"]:
+        mask = nib.load(folder / "masks" / f"{case['name']}.nii.gz")
+        label = nib.load(dataset / "labelsTr" / f"{case['name']}.nii.gz")
+        np.testing.assert_allclose(mask.affine, label.affine)
+        ours, theirs = (np.asarray(x.dataobj) >= 1 for x in (mask, label))
+        assert case["liver_dice"] == pytest.approx(
+            2 * (ours & theirs).sum() / (ours.sum() + theirs.sum())
+        )
+
+
+def test_a_second_run_reuses_the_first(dataset):
+    run(dataset)
+    weights = home() / "results" / "first" / "weights.safetensors"
+    metrics = home() / "results" / "first" / "metrics.json"
+    before = weights.stat().st_mtime_ns, metrics.stat().st_mtime_ns
+    assert run(dataset) == 0
+    assert (weights.stat().st_mtime_ns, metrics.stat().st_mtime_ns) == before
+
+
+def test_a_run_of_that_name_with_other_settings_is_left_alone(dataset, capsys):
+    run(dataset)
+    before = (home() / "results" / "first" / "settings.json").read_bytes()
+    assert run(dataset, "--train.epochs", "3") == 2
+    assert "a run of this name exists" in capsys.readouterr().err
+    assert (home() / "results" / "first" / "settings.json").read_bytes() == before
+
+
+def test_a_changed_label_makes_another_run(dataset):
+    name = Run(data=dataset).folder.name
+    label = dataset / "labelsTr" / "liver_1.nii.gz"
+    label.write_bytes(label.read_bytes() + b"")
+    assert Run(data=dataset).folder.name != name
+
+
+def test_a_mask_lies_on_the_scans_grid(dataset, tmp_path, capsys):
+    run(dataset)
+    scan = dataset / "imagesTr" / "liver_4.nii.gz"
+    assert cli.main(["segment", str(scan), "-o", str(tmp_path / "mask.nii.gz")]) == 0
+    mask, image = nib.load(tmp_path / "mask.nii.gz"), nib.load(scan)
+    assert mask.shape == image.shape
+    np.testing.assert_array_equal(mask.affine, image.affine)
+    assert set(np.unique(np.asarray(mask.dataobj))) <= {0, 1, 2}
+    assert "Not a medical device" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--data", "nowhere"], "no such folder"),
+        (["segment", "nowhere.nii.gz", "-o", "m.nii.gz"], "holds no weights yet"),
+        (["segment", "nowhere.nii.gz", "-o", "m.txt"], "written as .nii"),
+        (["segment", "a.nii", "-o", "m.nii", "--weights", "none"], "no such"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("liverlib: ")
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_a_broken_case_is_named_and_nothing_half_made_stays(dataset, capsys):
+    broken = dataset / "imagesTr" / "liver_2.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:5000])
+    assert run(dataset) == 2
+    assert "liver_2.nii.gz: truncated or corrupt" in capsys.readouterr().err
+    assert not (home() / "results" / "first").exists()
+    assert not list(home().rglob("*.part.*"))
+
+
+def test_help_shows_every_setting_with_its_default():
+    done = subprocess.run(
+        [sys.executable, "-m", "liverlib", "run", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--train.learning_rate" in done.stdout
+    assert "--phantom.cases" in done.stdout
+    assert "(default: 128)" in done.stdout
+
+
+def test_json_holds_no_nan(tmp_path):
+    write_json(tmp_path / "a.json", {"x": float("nan"), "y": [float("nan"), 1]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": None, "y": [None, 1]}
+
+
+def test_the_real_scan_goes_the_whole_way(shared, tmp_path):
+    """A scan of a patient as train, validation and test alike: that it runs, not how well."""
+    folder = tmp_path / "real"
+    for n in range(3):
+        for part, name in (("imagesTr", "image"), ("labelsTr", "label")):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            content = (shared / "liver_crop_128" / f"{name}.nii.gz").read_bytes()
+            (folder / part / f"liver_{n}.nii.gz").write_bytes(content)
+    assert run(folder) == 0
+    (mask,) = (home() / "results" / "first" / "masks").iterdir()
+    original = read_scan(folder / "imagesTr" / mask.name)
+    assert nib.load(mask).shape == original.grid.header.get_data_shape()
+
+
+def test_bad_data_raise_the_librarys_own_error(tmp_path):
+    with pytest.raises(LiverlibError):
+        Run(data=tmp_path / "none").folder  # noqa: B018
