@@ -14,11 +14,11 @@ from PIL import Image
 
 from liverlib import LiverlibError
 from liverlib.files import atomic
-from liverlib.render import pixel_aspect, render_slice
+from liverlib.render import COLOURS, pixel_aspect, render_slice
 from liverlib.scan import Volume
 
 LARGEST = 1_500_000  # bytes of a GIF
-FRAMES, WIDTH = 60, 512
+FRAMES, WIDTH, OPACITY = 60, 512, 0.4
 
 
 def film(
@@ -65,7 +65,9 @@ def _frames(
     aspect = pixel_aspect(scan.grid, "axial")
     pictures = []
     for index in liver_slices(label, mask, scan, FRAMES):
-        rgb = render_slice(scan, "axial", index, label=label, mask=mask, show=show, window=window)
+        rgb = render_slice(
+            scan, "axial", index, label=label, mask=mask, show=show, window=window, opacity=OPACITY
+        )
         width = min(WIDTH, max(rgb.shape[1], WIDTH // 2))
         height = rgb.shape[0] * aspect * width / rgb.shape[1]
         size = [2 * max(1, round(edge / 2)) for edge in (width, height)]
@@ -87,14 +89,24 @@ def _gif(path: Path, frames: list[Image.Image], rate: float) -> None:
 
 
 def _encode(frames: list[Image.Image], rate: float) -> bytes:
-    sample = np.concatenate([np.asarray(frame)[::4, ::4] for frame in frames])
-    palette = Image.fromarray(sample).quantize(64, Image.Quantize.MAXCOVERAGE)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(_palette().tobytes())
     coded = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     stream = io.BytesIO()
     coded[0].save(
         stream, "GIF", save_all=True, append_images=coded[1:], duration=round(1000 / rate), loop=0
     )
     return stream.getvalue()
+
+
+def _palette() -> np.ndarray:
+    """Few colours, but evenly spread ones: greys, and greys under a fill or a line, (N, 3)."""
+    shades = [np.linspace(0, 255, 32)[:, None].repeat(3, 1)]
+    for name in ("liver", "tumour"):
+        for share, n in ((OPACITY, 24), (2 * OPACITY, 8)):  # lines are twice as opaque as fills
+            grey = np.linspace(0, 255, n)[:, None]
+            shades.append(grey * (1 - share) + np.array(COLOURS[name]) * share)
+    return np.concatenate(shades).round().astype(np.uint8)
 
 
 def _mp4(path: Path, frames: list[Image.Image], rate: float) -> None:

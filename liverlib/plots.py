@@ -76,6 +76,8 @@ def slices(
     figure, axes = plt.subplots(
         1, n, figsize=(12, 12 / n * height / width + 1), layout="constrained", squeeze=False
     )
+    for axis in axes.flat:
+        axis.set_axis_off()
     for axis, index in zip(axes.flat, liver_slices(label, mask, scan, n), strict=False):
         show_slice(axis, scan, "axial", index, label=label, mask=mask, window=window)
         axis.set_title(f"slice {index}", fontsize=10)

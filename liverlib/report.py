@@ -1,40 +1,19 @@
 """One page of HTML that shows a whole run: scores, curves, pictures, films, settings.
 
-The page is one file: pictures are inside it, it needs no network and no script, follows the
-reader's light or dark theme, and prints.
+The page is one file (see `liverlib.page`), so that it can be kept, sent and printed.
 """
 
-import base64
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-
-from PIL import Image
 
 from liverlib import LiverlibError, __version__
 from liverlib.detection import SIZES
 from liverlib.files import atomic, read_json
+from liverlib.page import image, page, section, table
 
 NOT_MEDICAL = "Not a medical device: for teaching and research."
 FILMS = 8  # embedded at most; each is about a megabyte and a half
-
-STYLE = """
-:root { color-scheme: light dark; --line: #8886; --soft: #8882; --warn: #d55e00; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-.warn { border-left: 4px solid var(--warn); padding: .3rem .8rem; background: var(--soft); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-caption { text-align: left; caption-side: bottom; font-size: .85rem; opacity: .8; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
-td { vertical-align: top; }
-figure { margin: 1rem 0; break-inside: avoid; }
-img, iframe { max-width: 100%; height: auto; border: 0; }
-.films { display: flex; flex-wrap: wrap; gap: 1rem; }
-.films figure { margin: 0; }
-tr, h2 { break-inside: avoid; break-after: avoid; }
-@media print { body { max-width: none; margin: 0; font-size: 11px; } .wide { overflow: visible; } }
-"""
 
 
 def run_report(folder: str | Path, extra: str = "") -> Path:
@@ -47,50 +26,15 @@ def run_report(folder: str | Path, extra: str = "") -> Path:
     folder = Path(folder)
     metrics = read_json(folder / "metrics.json")
     try:
-        page = _page(folder.resolve().name, _body(folder, metrics, extra))
+        content = page(folder.resolve().name, _body(folder, metrics, extra))
     except KeyError as lacking:
         raise LiverlibError(
             f"{folder / 'metrics.json'}: lacks {lacking}. Delete it and score the run again."
         ) from lacking
     path = folder / "report.html"
     with atomic(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8")
     return path
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence], caption: str = "") -> str:
-    """An HTML table; everything is escaped, and the first cell of a row heads it."""
-    top = "".join(f'<th scope="col">{escape(one)}</th>' for one in head)
-    body = "\n".join(
-        f'<tr><th scope="row">{escape(str(first))}</th>'
-        + "".join(f"<td>{escape(str(one))}</td>" for one in rest)
-        + "</tr>"
-        for first, *rest in rows
-    )
-    said = f"<caption>{escape(caption)}</caption>" if caption else ""
-    inside = f"{said}<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>"
-    return f'<div class="wide"><table>{inside}</table></div>'
-
-
-def image(content: bytes, alt: str, caption: str = "", lazy: bool = False) -> str:
-    """A PNG or GIF inside the page; a lazy one is decoded when it is scrolled to."""
-    with Image.open(io.BytesIO(content)) as picture:  # reads the header only
-        kind, (width, height) = picture.format.lower(), picture.size
-    data = base64.b64encode(content).decode()
-    said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return (
-        f'<figure><img {"loading=lazy " if lazy else ""}width="{width}" height="{height}" '
-        f'alt="{escape(alt)}" src="data:image/{kind};base64,{data}">{said}</figure>'
-    )
-
-
-def _page(title: str, body: str) -> str:
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}: liverlib</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
 
 
 def _body(folder: Path, metrics: Mapping, extra: str) -> str:
@@ -98,10 +42,10 @@ def _body(folder: Path, metrics: Mapping, extra: str) -> str:
         _heading(folder.resolve().name, metrics),
         _scores(metrics["summary"]),
         _cases(metrics["cases"]),
-        _section("Slices", f'<div class="wide">{extra}</div>' if extra else ""),
-        _section("Training", _curves(folder)),
-        _section("Overlays", _overlays(folder)),
-        _section("Films", _films(folder)),
+        section("Slices", f'<div class="wide">{extra}</div>' if extra else ""),
+        section("Training", _curves(folder)),
+        section("Overlays", _overlays(folder)),
+        section("Films", _films(folder)),
         _settings(folder),
         _making(metrics),
     )
@@ -150,8 +94,8 @@ def _without_tumour(summary: Mapping) -> str:
     free, drawn = summary["tumour_free"], summary["tumour_free_with_false"]
     if not free:
         return "Every case has a tumour, so nothing here says how often one is drawn without need."
-    amount = f", {_number(summary['false_tumour_ml'], 1)} ml on average over the {free}"
-    return f"Cases without a tumour: {free}; false tumour was drawn in {drawn}{amount}."
+    ml = _number(summary["false_tumour_ml"], 1)
+    return f"Cases without a tumour: {free}; false tumour was drawn in {drawn}, {ml} ml on average."
 
 
 def _cases(cases: Sequence[Mapping]) -> str:
@@ -206,9 +150,8 @@ def _films(folder: Path) -> str:
 
 def _settings(folder: Path) -> str:
     path = folder / "settings.json"
-    if not path.is_file():
-        return ""
-    return _section("Settings", table(["setting", "value"], _flat(read_json(path))))
+    rows = _flat(read_json(path)) if path.is_file() else []
+    return section("Settings", table(["setting", "value"], rows) if rows else "")
 
 
 def _making(metrics: Mapping) -> str:
@@ -222,10 +165,6 @@ def _making(metrics: Mapping) -> str:
     return f"<h2>How it was made</h2>\n<p>{escape(where)}</p>\n{timed}"
 
 
-def _section(title: str, content: str) -> str:
-    return f"<h2>{title}</h2>\n{content}" if content else ""
-
-
 def _flat(values: Mapping, prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as rows: ``train.epochs``, 12."""
     rows = []
@@ -233,8 +172,8 @@ def _flat(values: Mapping, prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            listed = isinstance(value, list)
-            rows.append((f"{prefix}{key}", ", ".join(map(str, value)) if listed else value))
+            said = ", ".join(map(str, value)) if isinstance(value, list) else value
+            rows.append((f"{prefix}{key}", said))
     return rows
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from conftest import simple_case
 from liverlib import LiverlibError, plots
 from liverlib.film import FRAMES, LARGEST, WIDTH, liver_slices
-from liverlib.render import COLOURS, render_slice
+from liverlib.render import COLOURS, hex_colour, render_slice
 from liverlib.scan import Grid, Volume, read_label, read_scan
 
 
@@ -146,7 +146,7 @@ def test_an_overlay_says_how_much_tumour_was_drawn_where_there_is_none(case):
 def test_legends_have_the_colours_of_the_pictures(case):
     handles = plots.overlay(*case).legends[0].legend_handles
     colours = {patch.get_label(): to_hex(patch.get_facecolor()) for patch in handles}
-    assert colours == {name: "#%02x%02x%02x" % rgb for name, rgb in COLOURS.items()}
+    assert colours == {name: hex_colour(name) for name in COLOURS}
 
 
 def test_real_scans_can_be_shown(shared):
@@ -188,7 +188,7 @@ def test_curves_show_every_run_with_its_own_colour_and_name(tmp_path):
 
 def test_curves_take_one_history_or_its_file(tmp_path):
     assert len(plots.curves(history()).axes[0].lines) == 2
-    with pytest.raises(LiverlibError, match="absent.csv: no history"):
+    with pytest.raises(LiverlibError, match=r"absent\.csv: no history"):
         plots.curves(tmp_path / "absent.csv")
 
 

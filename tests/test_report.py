@@ -9,7 +9,8 @@ import pytest
 from liverlib import LiverlibError, plots
 from liverlib.files import write_json
 from liverlib.metrics import score_case, summarise
-from liverlib.report import FILMS, NOT_MEDICAL, image, run_report, table
+from liverlib.page import image, table
+from liverlib.report import FILMS, NOT_MEDICAL, run_report
 from liverlib.scan import Grid, Volume
 
 

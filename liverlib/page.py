@@ -1,0 +1,70 @@
+"""The pieces of a self-contained page of HTML.
+
+Pictures are inside it, it needs no network and no script, follows the reader's light or dark
+theme, and prints. Whatever is put in as text is escaped.
+"""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from PIL import Image
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8886; --soft: #8882; --warn: #d55e00; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+.warn { border-left: 4px solid var(--warn); padding: .3rem .8rem; background: var(--soft); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
+caption { text-align: left; caption-side: bottom; font-size: .85rem; opacity: .8; }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
+figure { margin: 1rem 0; break-inside: avoid; }
+img { max-width: 100%; height: auto; }
+iframe { width: 100%; border: 0; }
+.films { display: flex; flex-wrap: wrap; gap: 1rem; }
+tr { break-inside: avoid; }
+h2 { break-after: avoid; }
+@media print { body { max-width: none; margin: 0; font-size: 11px; } .wide { overflow: visible; } }
+"""
+
+
+def page(title: str, body: str) -> str:
+    """A whole page of HTML around what is to stand in it."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}: liverlib</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def section(title: str, content: str) -> str:
+    """Content under its title; nothing where there is no content."""
+    return f"<h2>{title}</h2>\n{content}" if content else ""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence], caption: str = "") -> str:
+    """An HTML table; everything is escaped, and the first cell of a row heads it."""
+    top = "".join(f'<th scope="col">{escape(one)}</th>' for one in head)
+    body = "\n".join(
+        f'<tr><th scope="row">{escape(str(first))}</th>'
+        + "".join(f"<td>{escape(str(one))}</td>" for one in rest)
+        + "</tr>"
+        for first, *rest in rows
+    )
+    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    inside = f"{said}<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+    return f'<div class="wide"><table>{inside}</table></div>'
+
+
+def image(content: bytes, alt: str, caption: str = "", lazy: bool = False) -> str:
+    """A PNG or GIF inside the page; a lazy one is decoded when it is scrolled to."""
+    with Image.open(io.BytesIO(content)) as picture:  # reads the header only
+        kind, (width, height) = picture.format.lower(), picture.size
+    data = base64.b64encode(content).decode()
+    said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return (
+        f'<figure><img {"loading=lazy " if lazy else ""}width="{width}" height="{height}" '
+        f'alt="{escape(alt)}" src="data:image/{kind};base64,{data}">{said}</figure>'
+    )
