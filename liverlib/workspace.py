@@ -114,9 +114,13 @@ class Run:
         return split(cases, *counts, seed=shares.seed)
 
     def cubes(self, part: str) -> list[Path]:
-        """The cubes of one of `parts`."""
+        """The cubes of one of `parts`; those of all are made at once, so that a broken file is
+        met before the training and not after it."""
+        cases = [case for part in self.parts.values() for case in part]
         with self._timed("cubes"):
-            return prepare(self.parts[part], self.settings.cube, home() / "data" / "cubes")
+            paths = prepare(cases, self.settings.cube, home() / "data" / "cubes")
+        names = {case.name for case in self.parts[part]}
+        return [path for case, path in zip(cases, paths, strict=True) if case.name in names]
 
     def train(self, on_epoch: Callable[[list[dict]], Any] = lambda history: None) -> list[dict]:
         """The history of the training, which goes on where it was stopped."""

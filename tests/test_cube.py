@@ -2,11 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import ellipsoid, simple_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from conftest import ellipsoid, simple_case
 from liverlib import LiverlibError
 from liverlib.cases import Case
 from liverlib.cube import Cube, CubeSettings, axis_weights, body_box, cube_path, prepare, to_cube

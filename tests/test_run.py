@@ -8,8 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import simple_case
 
+from conftest import simple_case
 from liverlib import LiverlibError, cli
 from liverlib.files import write_json
 from liverlib.scan import Grid, read_scan, write_volume

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import simple_case
 
+from conftest import simple_case
 from liverlib import LiverlibError, train
 from liverlib.cube import CubeSettings, to_cube
 from liverlib.metrics import dice

@@ -1,0 +1,159 @@
+"""The phantoms' liver: its shape, gallbladder, vessels and tumours.
+
+The liver fills what the diaphragm above, the ribs beside and the organs beneath leave to it, as
+real livers do: two lobes bounded by the dome, the wall, a slanting lower face and the spine.
+"""
+
+import numpy as np
+
+from liverlib.anatomy import Body, curve, organ, turned, vessel
+from liverlib.canvas import Canvas, Frame, both, either, ellipsoid, tubes
+
+
+def draw_liver(c: Canvas, b: Body, random: np.random.Generator) -> None:
+    """Liver, gallbladder and the vessels within."""
+    f = c.lattice.part((-130, -110, -130), (150, 130, 200))
+    at = tuple(slice(s, s + n) for s, n in zip(f.start, f.x.shape, strict=True))
+    tip, slope = random.uniform(-75, -15), random.uniform(0.55, 0.85)
+    d, under = _liver(f, b, at, tip, slope, random)
+    box, d = c.voxels(f, d)
+    c.paint((box, d - 1.2), b.hu["fat"], 8, edge=2)
+    cover = c.paint((box, d), b.hu["liver"], random.uniform(2, 8))
+    c.liver[box] = np.maximum(c.liver[box], cover)
+    _vessels(c, b, random)
+    _gallbladder(c, b, tip, slope, random)
+
+
+def _liver(f: Frame, b: Body, at, tip, slope, random):
+    rough, fine = b.rough[at], b.fine[at]
+    lower = tip + slope * (112 - f.x) - random.uniform(0, 0.3) * f.y
+    lower += random.uniform(0, 16) * np.exp(-(((f.x - 50) / 38) ** 2) - ((f.y + 20) / 45) ** 2)
+    under = (lower - f.z) / np.sqrt(1 + slope**2) + 2.5 * rough
+    d = both(b.cavity[at] + 3.5, b.below[at] + 2.5, 12)
+    d = both(d, under, 14)
+    d = both(d, (random.uniform(-95, -35) - f.x) + 3 * rough, 16)
+    corner = random.uniform(-12, 0)
+    left = (corner - 0.5 * (f.x - 12) - f.y) / 1.12
+    right = (corner - 2.2 * (f.x - 12) - f.y) / 2.4
+    d = both(d, either(left, right, 6) + 2 * rough, 10)
+    kidney = ellipsoid(f, (62, -38, -12), (32, 30, 60))
+    d = both(d, -kidney, 6)
+    x = f.x + random.uniform(-4, 14) - 0.25 * (f.y - 40)
+    fissure = np.maximum(np.abs(x) - random.uniform(0, 3), -under - random.uniform(8, 40))
+    fissure = np.maximum(fissure, 18 - f.y)
+    d = both(d, -fissure, 5)
+    hilum = tubes(f, [(30, 6, 14), (10, 12, 26), (-6, 24, 38)], [7, 8, 5])
+    return both(d, -hilum, 6) + 0.8 * fine, under
+
+
+def _gallbladder(c: Canvas, b: Body, tip, slope, random: np.random.Generator) -> None:
+    if random.random() < 0.15:  # removed
+        return
+    x = random.uniform(28, 52)
+    z = tip + slope * (112 - x) - 12
+    line = curve([(x - 8, 14, z + 10), (x, 34, z), (x + 4, 52, z - 10)])
+    f = c.lattice.part(line.min(0) - 30, line.max(0) + 30)
+    radii = np.linspace(7, 14, len(line)) * random.uniform(0.7, 1.25)
+    box, d = c.voxels(f, tubes(f, line, radii))
+    c.paint((box, d), b.hu["gut"])
+    c.paint((box, d + 1.8), random.uniform(0, 18), 2)
+
+
+def _vessels(c: Canvas, b: Body, random: np.random.Generator) -> None:
+    """Portal and hepatic veins, branching within the liver."""
+    top = b.dome[0] - 16
+    portal = _tree(np.array([22.0, 8, 20]), [(78, 5, 42), (70, 30, 5), (-20, 40, 55), (60, -30, 30)], 5.5, random)
+    hepatic = _tree(np.array([19.0, -8, top]), [(95, 5, 35), (48, 55, 40), (-35, 40, 75), (80, -40, 60)], 5, random)
+    for (points, radii, links), tissue in ((portal, "portal"), (hepatic, "hepatic")):
+        low, high = points.min(0) - 8, points.max(0) + 8
+        box, f = c.fine(low, high)
+        d = tubes(f, points, radii, links)
+        inside = c.liver[box]
+        c.paint((box, np.where(inside > 0.3, d, 50)), b.hu[tissue], keep=True)
+    trunk = curve([(2, 8, -40), (4, 10, -10), (14, 10, 8), (22, 8, 20)])
+    vessel(c, trunk, np.full(len(trunk), 6.5), b.hu["portal"], halo=1)
+
+
+def _tree(root, ends, radius, random):
+    """Points, radii and links of a tree: from the root to each end, with side branches."""
+    points, radii, links = [root], [radius], []
+
+    def grow(start, goal, radius, depth):
+        line = [points[start], points[start] + 0.5 * (goal - points[start]) + random.normal(0, 6, 3), goal]
+        last = start
+        for i, at in enumerate(curve(line, 14)[1:]):
+            points.append(at)
+            radii.append(max(radius * (1 - 0.09 * i), 0.8))
+            links.append((last, len(points) - 1))
+            last = len(points) - 1
+            if depth and i and random.random() < 0.6:
+                way = random.normal(0, 1, 3) + 0.8 * (goal - points[start]) / 40
+                grow(last, at + 34 * depth / 2 * way / np.linalg.norm(way) , radii[-1] * 0.62, depth - 1)
+
+    for end in ends:
+        grow(0, np.add(end, random.normal(0, 9, 3)), radius * random.uniform(0.75, 1), 2)
+    return np.array(points), np.array(radii), links
+
+
+def draw_tumours(c: Canvas, b: Body, count: int, random: np.random.Generator) -> None:
+    """`count` tumours of 5–60 mm, at random places of the liver; the first one is never tiny."""
+    inside = np.argwhere(c.liver[::3, ::3, ::2] > 0.9) * (3, 3, 2)
+    if not len(inside):
+        return
+    kind = _kind(b, random)
+    for i in range(count):
+        width = float(np.clip(random.lognormal(2.9, 0.6), 14 if i == 0 else 5, 60))
+        at = inside[random.integers(len(inside))]
+        own = kind if random.random() < 0.8 else _kind(b, random)
+        _tumour(c, b, at, width / 2, own, random)
+
+
+def _kind(b: Body, random: np.random.Generator) -> dict:
+    """How a patient's tumours look: they tend to be alike."""
+    liver = b.hu["liver"]
+    bright = random.random() < (0.3 if b.phase == "arterial" else 0.12) or liver < 38
+    size = random.uniform(15, 22) if random.random() < 0.15 else random.uniform(22, 60)
+    contrast = size if bright else -min(size, max(liver - 4, 15))
+    return {
+        "contrast": contrast,
+        "soft": random.uniform(1, 6),
+        "lobes": random.uniform(0, 0.3),
+        "rim": random.uniform(15, 60) if random.random() < 0.25 else 0,
+        "dead": random.uniform(12, 45) if random.random() < 0.3 else 0,
+        "uneven": random.uniform(2, 9),
+    }
+
+
+def _tumour(c: Canvas, b: Body, at, radius: float, kind: dict, random: np.random.Generator) -> None:
+    reach = np.ceil((1.6 * radius + 8) / c.spacing).astype(int)
+    first, last = np.maximum(at - reach, 0), np.minimum(at + reach + 1, c.shape)
+    box = tuple(map(slice, first, last))
+    places = np.ogrid[box]
+    x, y, z = ((p - i) * mm for p, i, mm in zip(places, at, c.spacing, strict=True))
+    f = Frame(*np.broadcast_arrays(*(one.astype(np.float32) for one in (x, y, z))), first, None)
+    radii = radius * np.exp(random.normal(0, 0.14, 3))
+    d = ellipsoid(f, (0, 0, 0), radii, turned(1, random))
+    for _ in range(int(random.integers(0, 3))):  # lobes
+        way = random.normal(0, 1, 3)
+        centre = 0.65 * radius * way / np.linalg.norm(way)
+        d = either(d, ellipsoid(f, centre, radii * random.uniform(0.45, 0.7)), 0.4 * radius)
+    d += kind["lobes"] * radius * _bumps(f, radius, random)
+    liver = c.liver[box].copy()
+    value = b.hu["liver"] + kind["contrast"] + kind["uneven"] * c.texture[box]
+    if kind["rim"] and radius > 6:
+        value += kind["rim"] * np.exp(-(((d + 2) / 1.8) ** 2))
+    if kind["dead"] and radius > 9:
+        value -= kind["dead"] * np.clip(-(d + 0.45 * radius) / 4, 0, 1)
+    cover = np.clip(0.5 - d / max(kind["soft"], float(c.edge)), 0, 1) * liver
+    c.hu[box] += cover * (value - c.hu[box])
+    sharp = np.clip(0.5 - d / c.edge, 0, 1)
+    np.maximum(c.tumour[box], sharp * liver, out=c.tumour[box])
+
+
+def _bumps(f: Frame, radius: float, random: np.random.Generator) -> np.ndarray:
+    """Smooth unevenness at the scale of a tumour: a few waves at random."""
+    out = np.zeros(f.x.shape, np.float32)
+    for _ in range(4):
+        k = random.normal(0, 1.6 / radius, 3).astype(np.float32)
+        out += np.sin(k[0] * f.x + k[1] * f.y + k[2] * f.z + np.float32(random.uniform(0, 6.3)))
+    return out / 2
