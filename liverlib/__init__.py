@@ -6,6 +6,8 @@ and only those that train or apply a network bring torch with them.
 
 __version__ = "0.1.0"
 
+NOT_MEDICAL = "Not a medical device: for teaching and research."
+
 
 class LiverlibError(ValueError):
     """A user's mistake or a broken file: says which file, what is wrong, and what to do."""

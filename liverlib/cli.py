@@ -6,8 +6,10 @@ import sys
 import typing
 from pathlib import Path
 
-from liverlib import LiverlibError, __version__
-from liverlib.workspace import NOT_MEDICAL, Run, RunSettings, default_settings
+from liverlib import NOT_MEDICAL, LiverlibError, __version__
+from liverlib.presets import RunSettings, default_settings
+from liverlib.scan import read_scan, write_volume
+from liverlib.workspace import Run, newest_weights
 
 EXAMPLES = """\
 examples:
@@ -136,9 +138,14 @@ def _phantoms(options: argparse.Namespace) -> None:
 
 def _segment(options: argparse.Namespace) -> None:
     """The mask of one scan, on the scan's own grid."""
-    from liverlib.workspace import segment_file
+    if not options.output.name.endswith((".nii", ".nii.gz")):
+        raise LiverlibError(f"{options.output}: a mask is written as .nii or .nii.gz. Name it so.")
+    weights = options.weights or newest_weights()
+    scan = read_scan(options.scan)
+    from liverlib.segment import Segmenter  # torch is imported when it is needed
 
-    weights = segment_file(options.scan, options.output, options.weights)
+    mask = Segmenter.load(weights).segment(scan)
+    write_volume(options.output, mask.voxels, scan.grid)
     print(f"{_short(options.output)}: 0 background, 1 liver, 2 tumour; weights {_short(weights)}")
     print(NOT_MEDICAL)
 

@@ -1,7 +1,10 @@
-"""How a network is trained, by purpose: settings only, so that they cost no import of torch."""
+"""The settings of a whole run, and presets of them: no torch, so that they cost no import."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field, replace
 
+from liverlib.cube import CubeSettings
+from liverlib.phantom import PhantomSettings
 from liverlib.settings import setting
 
 
@@ -36,3 +39,37 @@ PRESETS = {
         average=0.0, clip=0.0,
     ),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Who is trained on, who steers the training, and who is scored."""
+
+    validation: float = setting(0.1, "share of the patients that steer the training")
+    test: float = setting(0.2, "share of the patients kept apart to be scored")
+    seed: int = setting(0, "of the shuffle")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of every stage."""
+
+    phantom: PhantomSettings = field(default_factory=PhantomSettings)
+    cube: CubeSettings = field(default_factory=CubeSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+
+def default_settings(preset: str = "demo") -> RunSettings:
+    """The settings that ``make run`` starts from; small ones where LIVERLIB_FAST is set.
+
+    The small ones go the same way with fewer, coarser phantoms and less training.
+    """
+    train = PRESETS[preset]
+    if not os.environ.get("LIVERLIB_FAST"):
+        return RunSettings(train=train)
+    return RunSettings(
+        phantom=PhantomSettings(cases=12, size=96),
+        cube=CubeSettings(size=64),
+        train=replace(train, epochs=3, steps=train.steps and 40, window=train.window and 32),
+    )

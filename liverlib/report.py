@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from liverlib import LiverlibError, __version__
+from liverlib import NOT_MEDICAL, LiverlibError, __version__
 from liverlib.detection import SIZES
 from liverlib.files import atomic, read_json
 from liverlib.page import image, page, section, table
 
-NOT_MEDICAL = "Not a medical device: for teaching and research."
 FILMS = 8  # embedded at most; each is about a megabyte and a half
 
 

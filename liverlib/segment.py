@@ -8,9 +8,9 @@ import torch
 from scipy import ndimage
 
 from liverlib.cube import Cube, CubeSettings, to_cube
+from liverlib.device import best_device
 from liverlib.scan import Volume
 from liverlib.settings import from_dict
-from liverlib.train import best_device
 from liverlib.unet import UNet3D, load_network
 
 

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from liverlib import LiverlibError
 from liverlib.augment import augment
+from liverlib.device import best_device, mixed_precision
 from liverlib.files import atomic
 from liverlib.losses import LOSSES, class_shares
 from liverlib.presets import TrainSettings
@@ -130,7 +131,9 @@ def train_step(training: Training, windows: Windows, step: int, steps: int) -> f
     if settings.augmented:
         random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
         image, occupancy = augment(image, occupancy, random)
-    loss = LOSSES[settings.loss](network(image), class_shares(occupancy))
+    with mixed_precision(training.device):
+        logits = network(image)
+    loss = LOSSES[settings.loss](logits.float(), class_shares(occupancy))
     if not torch.isfinite(loss):
         raise LiverlibError(
             f"The loss is no longer a number at step {step}. Lower the learning rate "
@@ -192,11 +195,6 @@ def rate(step: int, steps: int, settings: TrainSettings) -> float:
         return settings.learning_rate * (step + 1) / settings.warmup
     done = (step - settings.warmup) / max(1, steps - settings.warmup)
     return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-
-def best_device() -> torch.device:
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def write_history(path: Path, history: History) -> None:

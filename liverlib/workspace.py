@@ -4,12 +4,12 @@ A `Run` is what ``make run``, the command line and the notebooks share: asked fo
 training, scores or report, it makes what is missing and leaves alone what is there.
 """
 
-import dataclasses
 import os
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -17,52 +17,14 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from liverlib import LiverlibError, __version__
+from liverlib import NOT_MEDICAL, LiverlibError, __version__
 from liverlib.cases import Case, find_cases, labelled, split
-from liverlib.cube import CubeSettings, prepare
+from liverlib.cube import prepare
 from liverlib.files import read_json, write_json
 from liverlib.phantom import PhantomSettings, write_dataset
-from liverlib.presets import PRESETS, TrainSettings
-from liverlib.scan import read_label, read_scan, write_volume
-from liverlib.settings import digest, setting, to_dict
-
-NOT_MEDICAL = "Not a medical device: for teaching and research."
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """Who is trained on, who steers the training, and who is scored."""
-
-    validation: float = setting(0.1, "share of the patients that steer the training")
-    test: float = setting(0.2, "share of the patients kept apart to be scored")
-    seed: int = setting(0, "of the shuffle")
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """The settings of every stage."""
-
-    phantom: PhantomSettings = field(default_factory=PhantomSettings)
-    cube: CubeSettings = field(default_factory=CubeSettings)
-    split: SplitSettings = field(default_factory=SplitSettings)
-    train: TrainSettings = field(default_factory=TrainSettings)
-
-
-def default_settings(preset: str = "demo") -> RunSettings:
-    """The settings that ``make run`` starts from; small ones where LIVERLIB_FAST is set.
-
-    The small ones go the same way with fewer, coarser phantoms and less training.
-    """
-    train = PRESETS[preset]
-    if not os.environ.get("LIVERLIB_FAST"):
-        return RunSettings(train=train)
-    return RunSettings(
-        phantom=PhantomSettings(cases=12, size=96),
-        cube=CubeSettings(size=64),
-        train=dataclasses.replace(
-            train, epochs=3, steps=train.steps and 40, window=train.window and 32
-        ),
-    )
+from liverlib.presets import RunSettings, default_settings
+from liverlib.scan import read_label, write_volume
+from liverlib.settings import digest, to_dict
 
 
 def home() -> Path:
@@ -210,22 +172,12 @@ class Run:
             )
         write_json(path, content)
 
-    def _timed(self, stage: str) -> "_Timed":
-        return _Timed(self.seconds, stage)
-
-
-class _Timed:
-    """Adds the seconds that a block takes to those of its stage."""
-
-    def __init__(self, seconds: dict[str, float], stage: str) -> None:
-        self.seconds, self.stage = seconds, stage
-
-    def __enter__(self) -> None:
-        self.started = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        spent = time.monotonic() - self.started
-        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + spent
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Adds the seconds that a block takes to those of its stage."""
+        started = time.monotonic()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started
 
 
 def score(case: Case, segmenter: Any, folder: Path) -> dict:
@@ -248,18 +200,6 @@ def newest_weights() -> Path:
     if not (paths := sorted(found, key=lambda path: path.stat().st_mtime)):
         raise LiverlibError(f"{home() / 'results'}: holds no weights yet. Train first: make run.")
     return paths[-1]
-
-
-def segment_file(source: Path, target: Path, weights: Path | None = None) -> Path:
-    """Writes the mask of a scan on the scan's own grid; returns the weights that were used."""
-    from liverlib.segment import Segmenter
-
-    if not str(target).endswith((".nii", ".nii.gz")):
-        raise LiverlibError(f"{target}: a mask is written as .nii or .nii.gz. Name it so.")
-    weights = weights or newest_weights()
-    scan = read_scan(source)
-    write_volume(target, Segmenter.load(weights).segment(scan).voxels, scan.grid)
-    return weights
 
 
 def machine() -> str:
