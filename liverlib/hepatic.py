@@ -6,32 +6,32 @@ real livers do: two lobes bounded by the dome, the wall, a slanting lower face a
 
 import numpy as np
 
-from liverlib.anatomy import Body, curve, organ, turned, vessel
-from liverlib.canvas import Canvas, Frame, both, either, ellipsoid, tubes
+from liverlib.anatomy import Body, curve, turned, vessel
+from liverlib.canvas import Canvas
+from liverlib.shapes import Frame, both, either, ellipsoid, tubes
 
 
 def draw_liver(c: Canvas, b: Body, random: np.random.Generator) -> None:
     """Liver, gallbladder and the vessels within."""
     f = c.lattice.part((-130, -110, -130), (150, 130, 200))
-    at = tuple(slice(s, s + n) for s, n in zip(f.start, f.x.shape, strict=True))
-    tip, slope = random.uniform(-75, -15), random.uniform(0.55, 0.85)
-    d, under = _liver(f, b, at, tip, slope, random)
+    tip, slope = random.uniform(-62, 0), random.uniform(0.55, 0.85)
+    d = _liver(f, b, tip, slope, random)
     box, d = c.voxels(f, d)
-    c.paint((box, d - 1.2), b.hu["fat"], 8, edge=2)
-    cover = c.paint((box, d), b.hu["liver"], random.uniform(2, 8))
-    c.liver[box] = np.maximum(c.liver[box], cover)
+    c.paint((box, d - random.uniform(-0.5, 1)), b.hu["fat"], 8, edge=2.5)
+    c.paint_liver((box, d), b.hu["liver"], random.uniform(2, 8))
     _vessels(c, b, random)
     _gallbladder(c, b, tip, slope, random)
 
 
-def _liver(f: Frame, b: Body, at, tip, slope, random):
+def _liver(f: Frame, b: Body, tip: float, slope: float, random) -> np.ndarray:
+    at = f.at
     rough, fine = b.rough[at], b.fine[at]
     lower = tip + slope * (112 - f.x) - random.uniform(0, 0.3) * f.y
     lower += random.uniform(0, 16) * np.exp(-(((f.x - 50) / 38) ** 2) - ((f.y + 20) / 45) ** 2)
     under = (lower - f.z) / np.sqrt(1 + slope**2) + 2.5 * rough
-    d = both(b.cavity[at] + 3.5, b.below[at] + 2.5, 12)
+    d = both(b.cavity[at] + random.uniform(-1.5, 1.5), b.below[at] + 1.5, 4)
     d = both(d, under, 14)
-    d = both(d, (random.uniform(-95, -35) - f.x) + 3 * rough, 16)
+    d = both(d, (random.uniform(-95, -40) - f.x) + 3 * rough, 16)
     corner = random.uniform(-12, 0)
     left = (corner - 0.5 * (f.x - 12) - f.y) / 1.12
     right = (corner - 2.2 * (f.x - 12) - f.y) / 2.4
@@ -43,7 +43,7 @@ def _liver(f: Frame, b: Body, at, tip, slope, random):
     fissure = np.maximum(fissure, 18 - f.y)
     d = both(d, -fissure, 5)
     hilum = tubes(f, [(30, 6, 14), (10, 12, 26), (-6, 24, 38)], [7, 8, 5])
-    return both(d, -hilum, 6) + 0.8 * fine, under
+    return both(d, -hilum, 6) + random.uniform(0.3, 1.8) * fine
 
 
 def _gallbladder(c: Canvas, b: Body, tip, slope, random: np.random.Generator) -> None:
@@ -62,14 +62,28 @@ def _gallbladder(c: Canvas, b: Body, tip, slope, random: np.random.Generator) ->
 def _vessels(c: Canvas, b: Body, random: np.random.Generator) -> None:
     """Portal and hepatic veins, branching within the liver."""
     top = b.dome[0] - 16
-    portal = _tree(np.array([22.0, 8, 20]), [(78, 5, 42), (70, 30, 5), (-20, 40, 55), (60, -30, 30)], 5.5, random)
-    hepatic = _tree(np.array([19.0, -8, top]), [(95, 5, 35), (48, 55, 40), (-35, 40, 75), (80, -40, 60)], 5, random)
-    for (points, radii, links), tissue in ((portal, "portal"), (hepatic, "hepatic")):
+    portal = _tree(
+        np.array([22.0, 8, 20]),
+        [(78, 5, 42), (70, 30, 5), (-20, 40, 55), (60, -30, 30)],
+        7.5,
+        random,
+    )
+    hepatic = _tree(
+        np.array([19.0, -8, top]),
+        [(95, 5, 35), (48, 55, 40), (-35, 40, 75), (80, -40, 60)],
+        6.5,
+        random,
+    )
+    drawn = [(portal, b.hu["portal"]), (hepatic, b.hu["hepatic"])]
+    if random.random() < 0.12:  # dilated bile ducts run along the portal vein
+        points, radii, links = portal
+        drawn.append(((points + radii[:, None] + (1, 2, 0), 0.75 * radii, links), 10))
+    for (points, radii, links), value in drawn:
         low, high = points.min(0) - 8, points.max(0) + 8
         box, f = c.fine(low, high)
-        d = tubes(f, points, radii, links)
+        d = tubes(f, points, radii, links, margin=2.5)
         inside = c.liver[box]
-        c.paint((box, np.where(inside > 0.3, d, 50)), b.hu[tissue], keep=True)
+        c.paint((box, np.where(inside > 0.3, d, 50)), value, keep=True)
     trunk = curve([(2, 8, -40), (4, 10, -10), (14, 10, 8), (22, 8, 20)])
     vessel(c, trunk, np.full(len(trunk), 6.5), b.hu["portal"], halo=1)
 
@@ -79,16 +93,25 @@ def _tree(root, ends, radius, random):
     points, radii, links = [root], [radius], []
 
     def grow(start, goal, radius, depth):
-        line = [points[start], points[start] + 0.5 * (goal - points[start]) + random.normal(0, 6, 3), goal]
+        line = [
+            points[start],
+            points[start] + 0.5 * (goal - points[start]) + random.normal(0, 6, 3),
+            goal,
+        ]
         last = start
         for i, at in enumerate(curve(line, 14)[1:]):
             points.append(at)
-            radii.append(max(radius * (1 - 0.09 * i), 0.8))
+            radii.append(max(radius * (1 - 0.07 * i), 0.9))
             links.append((last, len(points) - 1))
             last = len(points) - 1
-            if depth and i and random.random() < 0.6:
+            if depth and i and random.random() < 0.75:
                 way = random.normal(0, 1, 3) + 0.8 * (goal - points[start]) / 40
-                grow(last, at + 34 * depth / 2 * way / np.linalg.norm(way) , radii[-1] * 0.62, depth - 1)
+                grow(
+                    last,
+                    at + 34 * depth / 2 * way / np.linalg.norm(way),
+                    radii[-1] * 0.68,
+                    depth - 1,
+                )
 
     for end in ends:
         grow(0, np.add(end, random.normal(0, 9, 3)), radius * random.uniform(0.75, 1), 2)
@@ -100,9 +123,9 @@ def draw_tumours(c: Canvas, b: Body, count: int, random: np.random.Generator) ->
     inside = np.argwhere(c.liver[::3, ::3, ::2] > 0.9) * (3, 3, 2)
     if not len(inside):
         return
-    kind = _kind(b, random)
+    kind, typical = _kind(b, random), random.lognormal(3.45, 0.5)
     for i in range(count):
-        width = float(np.clip(random.lognormal(2.9, 0.6), 14 if i == 0 else 5, 60))
+        width = float(np.clip(typical * random.lognormal(0, 0.5), 14 if i == 0 else 5, 60))
         at = inside[random.integers(len(inside))]
         own = kind if random.random() < 0.8 else _kind(b, random)
         _tumour(c, b, at, width / 2, own, random)

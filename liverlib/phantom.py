@@ -1,6 +1,8 @@
 """Synthetic abdominal CTs with a liver and tumours, written as a real MSD dataset.
 
 Every body is drawn anew from (seed, index) alone: anatomy, contrast phase, noise, slices.
+What they lack: fine anatomy (costal cartilage, bile ducts' walls, mesentery, lung beyond dots),
+disease around the liver (ascites, thrombosis, operations), and artefacts of motion and metal.
 """
 
 import math
@@ -8,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import fft
 
 from liverlib import LiverlibError
-from liverlib.anatomy import draw_body, make_body
-from liverlib.canvas import Canvas, ct_noise
+from liverlib.anatomy import draw_heart, make_body
+from liverlib.canvas import Canvas
 from liverlib.files import read_json, write_json
 from liverlib.hepatic import draw_liver, draw_tumours
 from liverlib.processes import in_processes
 from liverlib.scan import Grid, Volume, write_volume
 from liverlib.settings import setting, to_dict
+from liverlib.skeleton import draw_skeleton
 from liverlib.viscera import draw_great_vessels, draw_table, draw_viscera
 
 SLICES = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # mm between slices
@@ -42,13 +46,14 @@ def make_phantom(
 ) -> tuple[Volume, Volume]:
     """The scan (int16 HU) and the label (uint8) of one case, which `index` alone decides."""
     random = np.random.default_rng([settings.seed, index])
-    fat = float(np.clip(random.lognormal(2.6, 0.55), 4, 45))  # mm under the skin
-    size = random.normal(1, 0.07) * random.normal(1, 0.04, 3)
+    fat = float(np.clip(random.lognormal(2.9, 0.5), 4, 45))  # mm under the skin
+    size = np.clip(random.normal(0.99, 0.05) * random.normal(1, 0.04, 3), 0.85, 1.1)
     shape, spacing, low, parts = _geometry(fat, size, settings, random)
     fine = (*shape[:2], shape[2] * parts), (*spacing[:2], spacing[2] / parts)
-    canvas = Canvas(*fine, _pose(*fine, low, size, random), settings.bend, random)
+    canvas = Canvas(*fine, _pose(*fine, low, size, random), settings.bend, random.spawn(1)[0])
     body = make_body(canvas, fat, random)
-    draw_body(canvas, body, random)
+    draw_skeleton(canvas, body, random)
+    draw_heart(canvas, body, random)
     draw_viscera(canvas, body, random)
     draw_liver(canvas, body, random)
     draw_great_vessels(canvas, body, random)
@@ -59,7 +64,7 @@ def make_phantom(
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = [*(-spacing[:2] * (np.array(shape[:2]) - 1) / 2), random.uniform(-900, 200)]
     grid = Grid.of(shape, affine, str(random.choice(["LAS", "LPS", "RAS"])))
-    scan, name = _scanned(hu, spacing, settings, random), case_name(index)
+    scan, name = _scanned(hu, settings, random), case_name(index)
     return Volume(scan, grid, name), Volume(label, grid, name)
 
 
@@ -77,7 +82,7 @@ def tumour_count(
     if after > before or not settings.most_tumours:
         return 0
     random = random or np.random.default_rng([settings.seed, index])
-    return int(min(1 + random.geometric(0.33) - 1 + (random.random() < 0.4), settings.most_tumours))
+    return int(min(random.geometric(0.26), settings.most_tumours))
 
 
 def write_dataset(
@@ -93,7 +98,9 @@ def write_dataset(
     folder = Path(folder)
     _claim(folder, settings)
     indices = range(settings.cases + settings.unlabelled)
-    missing = [(folder, i, settings) for i in indices if not _paths(folder, i, settings)[-1].exists()]
+    missing = [
+        (folder, i, settings) for i in indices if not _paths(folder, i, settings)[-1].exists()
+    ]
     for _ in in_processes(write_case, missing, workers, "phantoms"):
         pass
     content = _dataset(settings)
@@ -157,14 +164,15 @@ def _dataset(settings: PhantomSettings) -> dict:
 
 def _geometry(fat: float, size: np.ndarray, settings: PhantomSettings, random):
     """Shape, spacing in mm, height of the lowest slice, and parts each slice is averaged of."""
-    view = np.clip(2 * (146 + fat) * size[0] * random.uniform(1.02, 1.3), 330, 450)
-    gap = random.choice(SLICES, p=SLICE_ODDS) * max(1, 0.85 * 256 / settings.size)
+    view = np.clip(2 * (146 + fat) * size[0] * random.uniform(0.98, 1.2), 330, 450)
+    gap = random.choice(SLICES, p=SLICE_ODDS)
+    gap = max(gap, min(gap * 200 / settings.size, 6))  # coarse pixels, coarse slices
     low, high = random.uniform(-165, -85), random.uniform(130, 185)
     if random.random() < 0.12:  # the dome, or the tip, is cut off
         low, high = (low, random.uniform(85, 115)) if random.random() < 0.5 else (-25, high)
     count = int(np.clip((high - low) * size[2] / gap, 40 * min(1, 2.5 / gap), MOST_SLICES))
     pixel = view / settings.size
-    parts = math.ceil(gap / 2.6) if settings.size >= 200 else math.ceil(gap / 4)
+    parts = math.ceil(gap / 3.3)
     return (settings.size,) * 2 + (count,), np.array([pixel, pixel, gap]), low, parts
 
 
@@ -185,15 +193,38 @@ def _average(values: np.ndarray, parts: int) -> np.ndarray:
     return values.reshape(*values.shape[:2], -1, parts).mean(3) if parts > 1 else values
 
 
-def _scanned(hu: np.ndarray, spacing, settings: PhantomSettings, random) -> np.ndarray:
+def _scanned(hu: np.ndarray, settings: PhantomSettings, random: np.random.Generator) -> np.ndarray:
     """What the scanner makes of the body: noise, and what lies outside its round view."""
     level = random.uniform(8, 25) * min(1, settings.size / 256)
-    noise = ct_noise(hu.shape, random, random.random(), random.uniform(0, 1.5))
-    noise *= np.float32(level)
+    noise = _noise(hu.shape, random, random.random(), random.uniform(0, 1.5))
+    x, y = (np.linspace(-1, 1, n)[:, None] for n in hu.shape[:2])
+    deeper = 0.75 + 0.5 * np.exp(-2 * (x**2 + y.T**2))  # more noise where rays pass more body
+    noise *= (level * deeper[..., None]).astype(np.float32)
     hu = hu + noise
     np.clip(hu, -1024, 3071, out=hu)
     out = np.rint(hu).astype(np.int16)
     if random.random() < 0.35:
-        x, y = (np.linspace(-1, 1, n) for n in hu.shape[:2])
-        out[np.hypot(x[:, None], y[None]) > 1] = random.choice([-1024, -2000, -3024])
+        out[np.hypot(x, y.T) > 1] = random.choice([-1024, -2000, -3024])
     return out
+
+
+def _noise(shape, random: np.random.Generator, sharp: float, streaks: float) -> np.ndarray:
+    """Noise of unit variance with a CT's texture: band-passed in plane, alike in next slices.
+
+    `sharp` 0…1: soft to sharp kernel; `streaks`: excess of sideways streaks.
+    """
+    x = np.fft.fftfreq(shape[0]).astype(np.float32)[:, None]
+    y = np.fft.fftfreq(shape[1]).astype(np.float32)[None]
+    f = np.hypot(x, y)
+    cut = 0.2 + 0.2 * sharp
+    gain = np.sqrt(f + 0.012) * np.exp(-((f / cut) ** 2))
+    gain *= 1 + streaks * (y / (f + 1e-3)) ** 4
+    gain = (gain / np.sqrt((gain**2).mean())).astype(np.float32)
+    pairs = (shape[2] + 2) // 2
+    out = np.empty((2 * pairs, *shape[:2]), np.float32)
+    for k in range(pairs):
+        white = random.standard_normal((*shape[:2], 2), dtype=np.float32).view(np.complex64)[..., 0]
+        both = fft.ifft2(white * gain, norm="ortho")
+        out[2 * k], out[2 * k + 1] = both.real, both.imag
+    mixed = 0.88 * out[: shape[2]] + 0.47 * out[1 : shape[2] + 1]
+    return mixed.transpose(1, 2, 0)
