@@ -26,6 +26,7 @@ from liverlib.viscera import draw_great_vessels, draw_table, draw_viscera
 SLICES = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # mm between slices
 SLICE_ODDS = (0.07, 0.1, 0.26, 0.29, 0.12, 0.06, 0.1)
 MOST_SLICES = 200
+DRAWING = 1  # raised when equal settings come to draw other voxels
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,9 @@ def _paths(folder: Path, index: int, settings: PhantomSettings) -> list[Path]:
 
 def _claim(folder: Path, settings: PhantomSettings) -> None:
     """Notes the settings in the folder, or finds them there."""
-    note = folder / "phantoms.json"
+    note, content = folder / "phantoms.json", {"drawing": DRAWING, **to_dict(settings)}
     if note.exists():
-        if read_json(note) != to_dict(settings):
+        if read_json(note) != content:
             raise LiverlibError(
                 f"{folder}: holds phantoms of other settings ({note.name}). "
                 "Choose another folder, or delete this one."
@@ -137,7 +138,7 @@ def _claim(folder: Path, settings: PhantomSettings) -> None:
     elif (folder / "dataset.json").exists():
         raise LiverlibError(f"{folder}: holds another dataset. Choose another folder.")
     else:
-        write_json(note, to_dict(settings))
+        write_json(note, content)
 
 
 def _dataset(settings: PhantomSettings) -> dict:

@@ -21,7 +21,7 @@ from liverlib import NOT_MEDICAL, LiverlibError, __version__
 from liverlib.cases import Case, find_cases, labelled, split
 from liverlib.cube import prepare
 from liverlib.files import read_json, write_json
-from liverlib.phantom import PhantomSettings, write_dataset
+from liverlib.phantom import DRAWING, PhantomSettings, write_dataset
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import read_label, write_volume
 from liverlib.settings import digest, to_dict
@@ -38,7 +38,7 @@ def home() -> Path:
 def phantoms(settings: PhantomSettings | None = None, workers: int | None = None) -> list[Case]:
     """The cases of the phantom dataset with these settings, made where they are missing."""
     settings = settings or default_settings().phantom
-    folder = home() / "data" / "phantoms" / digest(settings) / "Task03_Liver"
+    folder = home() / "data" / "phantoms" / digest(settings, DRAWING) / "Task03_Liver"
     return find_cases(write_dataset(folder, settings, workers))
 
 
@@ -134,11 +134,11 @@ class Run:
     @cached_property
     def _described(self) -> dict:
         """What decides the results, and so the run's name; files by their sizes and times."""
-        described = to_dict(self.settings)
+        described = {**to_dict(self.settings), "drawing": DRAWING}
         if self.data:
             files = [file for case in self.cases for file in (case.image, case.label) if file]
             stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-            described |= {"phantom": None, "files": digest(stats)}
+            described |= {"phantom": None, "drawing": None, "files": digest(stats)}
         return described
 
     def _metrics(self, cases: list[dict]) -> dict:
