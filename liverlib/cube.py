@@ -32,7 +32,7 @@ class CubeSettings:
     """How a scan becomes a cube."""
 
     size: int = setting(128, "voxels along each edge")
-    window: tuple[float, float] = setting((-150.0, 250.0), "HU that become 0 and 255; clipped")
+    window: tuple[float, float] = setting((-60.0, 200.0), "HU that become 0 and 255; clipped")
     crop: str = setting("body", "what the cube covers: body (without air and table) or all")
     method: str = setting("area", "area, or nearest: the original project's, to show its price")
 

@@ -135,7 +135,7 @@ def _kind(b: Body, random: np.random.Generator) -> dict:
     """How a patient's tumours look: they tend to be alike."""
     liver = b.hu["liver"]
     bright = random.random() < (0.3 if b.phase == "arterial" else 0.12) or liver < 38
-    size = random.uniform(15, 22) if random.random() < 0.15 else random.uniform(22, 60)
+    size = random.uniform(16, 24) if random.random() < 0.1 else random.uniform(26, 62)
     contrast = size if bright else -min(size, max(liver - 4, 15))
     return {
         "contrast": contrast,

@@ -33,7 +33,7 @@ DRAWING = 1  # raised when equal settings come to draw other voxels
 class PhantomSettings:
     """What the phantoms are; equal settings give equal voxels."""
 
-    cases: int = setting(48, "phantoms with labels")
+    cases: int = setting(64, "phantoms with labels")
     unlabelled: int = setting(2, "phantoms without labels, in imagesTs")
     seed: int = setting(0, "another seed, other bodies")
     size: int = setting(256, "pixels along each side of a slice; the field of view stays")

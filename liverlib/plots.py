@@ -22,6 +22,11 @@ from liverlib.charts import histogram as histogram
 from liverlib.files import atomic
 from liverlib.film import film as film  # moving pictures are made there
 from liverlib.film import liver_slices
+from liverlib.lessons import batch as batch
+from liverlib.lessons import cost as cost
+from liverlib.lessons import fits as fits
+from liverlib.lessons import live_curves as live_curves
+from liverlib.lessons import network_diagram as network_diagram
 from liverlib.metrics import dice, volume_ml
 from liverlib.render import (
     PLANES,

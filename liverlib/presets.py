@@ -20,7 +20,7 @@ class TrainSettings:
     decay: float = setting(1e-2, "weight decay")
     warmup: int = setting(50, "steps until the highest rate, which then falls; 0: constant")
     epochs: int = setting(12, "checkpoints, validations and points on the curves")
-    steps: int = setting(125, "steps an epoch; 0: as many as show every case once")
+    steps: int = setting(200, "steps an epoch; 0: as many as show every case once")
     batch: int = setting(2, "windows a step")
     window: int = setting(64, "edge of a window in voxels; 0: the whole cube")
     tumour: float = setting(0.5, "share of windows drawn around a tumour")
@@ -45,8 +45,8 @@ PRESETS = {
 class SplitSettings:
     """Who is trained on, who steers the training, and who is scored."""
 
-    validation: float = setting(0.1, "share of the patients that steer the training")
-    test: float = setting(0.2, "share of the patients kept apart to be scored")
+    validation: float = setting(0.08, "share of the patients that steer the training")
+    test: float = setting(0.16, "share of the patients kept apart to be scored")
     seed: int = setting(0, "of the shuffle")
 
 

@@ -33,15 +33,7 @@ SHOW = ("label", "mask", "both", "difference")
 
 # 256 HU values for a volume of 8 bits, in steps of 2 HU where livers are, 4 around them, 24 in
 # bone and 32 in air and lung: fine enough for every window above.
-HU_LEVELS = np.concatenate(
-    [
-        np.arange(-1024, -192, 32),
-        np.arange(-192, -64, 4),
-        np.arange(-64, 140, 2),
-        np.arange(140, 300, 4),
-        np.arange(300, 1644, 24),
-    ]
-).astype(np.int16)
+HU_LEVELS = np.r_[-1024:-192:32, -192:-64:4, -64:140:2, 140:300:4, 300:1644:24].astype(np.int16)
 
 
 def hex_colour(name: str) -> str:
@@ -60,9 +52,9 @@ def window_of(window: str | tuple[float, float]) -> tuple[float, float]:
     """(width, level) of a window given so or by its name in `WINDOWS`."""
     if isinstance(window, str):
         if window not in WINDOWS:
+            names = ", ".join(WINDOWS)
             raise LiverlibError(
-                f"window {window!r} is not known; choose of {', '.join(WINDOWS)}, or give "
-                "(width, level) in HU."
+                f"window {window!r} is not known; choose of {names}, or (w, l) in HU."
             )
         return WINDOWS[window]
     return window
@@ -211,7 +203,7 @@ def png(rgb: np.ndarray, aspect: float = 1.0, height: int | None = None) -> byte
 
     rows, columns = rgb.shape[:2]
     scale = max(1, aspect) if height is None else height / rows
-    size = (max(1, round(columns * scale / aspect)), max(1, round(rows * scale)))
+    size = max(1, round(columns * scale / aspect)), max(1, round(rows * scale))
     picture = Image.fromarray(np.ascontiguousarray(rgb))
     if size != (columns, rows):
         picture = picture.resize(size, Image.Resampling.BILINEAR)
