@@ -20,14 +20,14 @@ lab: $(VENV)/.ready
 test: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadscope
-	LIVERLIB_FAST=1 $(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
+	LIVERLIB_FAST=1 LIVERLIB_HOME=$$(mktemp -d) $(BIN)/python -m pytest --nbval-lax \
 		--nbval-current-env --nbval-cell-timeout=600 notebooks
 
 # The notebooks with the versions of the packages that Colab ships and that differ most from ours.
 test-colab: $(VENV)-colab/.ready
-	LIVERLIB_FAST=1 $(VENV)-colab/bin/python -m pytest --nbval-lax --nbval-current-env \
-		--nbval-cell-timeout=600 notebooks
+	LIVERLIB_FAST=1 LIVERLIB_HOME=$$(mktemp -d) $(VENV)-colab/bin/python -m pytest --nbval-lax \
+		--nbval-current-env --nbval-cell-timeout=600 notebooks
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \

@@ -123,9 +123,9 @@ def draw_tumours(c: Canvas, b: Body, count: int, random: np.random.Generator) ->
     inside = np.argwhere(c.liver[::3, ::3, ::2] > 0.9) * (3, 3, 2)
     if not len(inside):
         return
-    kind, typical = _kind(b, random), random.lognormal(3.45, 0.5)
+    kind, typical = _kind(b, random), random.lognormal(3.5, 0.45)
     for i in range(count):
-        width = float(np.clip(typical * random.lognormal(0, 0.5), 14 if i == 0 else 5, 60))
+        width = float(np.clip(typical * random.lognormal(0, 0.5), 20 if i == 0 else 5, 60))
         at = inside[random.integers(len(inside))]
         own = kind if random.random() < 0.8 else _kind(b, random)
         _tumour(c, b, at, width / 2, own, random)

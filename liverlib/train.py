@@ -131,7 +131,7 @@ def train_step(training: Training, windows: Windows, step: int, steps: int) -> f
     if settings.augmented:
         random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
         image, occupancy = augment(image, occupancy, random)
-    with mixed_precision(training.device):
+    with mixed_precision(training.device, image.shape[-1] // network.divisor):
         logits = network(image)
     loss = LOSSES[settings.loss](logits.float(), class_shares(occupancy))
     if not torch.isfinite(loss):

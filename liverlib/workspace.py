@@ -13,7 +13,7 @@ from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
@@ -25,6 +25,10 @@ from liverlib.phantom import DRAWING, PhantomSettings, write_dataset
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import read_label, write_volume
 from liverlib.settings import digest, to_dict
+
+if TYPE_CHECKING:
+    from liverlib.browser import SliceBrowser
+    from liverlib.segment import Segmenter
 
 
 def home() -> Path:
@@ -94,7 +98,7 @@ class Run:
         with self._timed("training"):
             return train(*cubes, self.folder, self.settings.train, about, on_epoch)
 
-    def segmenter(self):
+    def segmenter(self) -> "Segmenter":
         """The trained network, trained first where it is not."""
         from liverlib.segment import Segmenter
 
@@ -117,14 +121,24 @@ class Run:
         write_json(path, self._metrics(cases))
         return read_json(path)
 
+    def browser(self, name: str) -> "SliceBrowser":
+        """The slice browser of one scored case: its scan, its label, and the mask drawn for it."""
+        from liverlib.browser import show
+
+        case = next(case for case in self.parts["test"] if case.name == name)
+        scan, label = case.read()
+        mask = read_label(self.folder / "masks" / f"{name}.nii.gz", scan)
+        return show(scan, label, mask, title=name, size=128)
+
     def report(self) -> Path:
-        """``report.html``, one file that shows the whole run."""
+        """``report.html``, one file that shows the whole run; its slice browser the middle case."""
         from liverlib import plots
         from liverlib.report import run_report
 
-        self.score()
+        cases = sorted(self.score()["cases"], key=lambda case: case["tumour_dice"])
         plots.save(plots.curves(self.folder / "history.csv"), self.folder / "losses.png")
-        return run_report(self.folder)
+        middle = self.browser(cases[len(cases) // 2]["name"])
+        return run_report(self.folder, extra=middle._repr_html_())
 
     @property
     def source(self) -> str:
@@ -180,7 +194,7 @@ class Run:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started
 
 
-def score(case: Case, segmenter: Any, folder: Path) -> dict:
+def score(case: Case, segmenter: "Segmenter", folder: Path) -> dict:
     """Segments one case and scores the mask on the scan's grid; leaves its pictures in `folder`."""
     from liverlib import plots
     from liverlib.metrics import score_case
@@ -190,7 +204,8 @@ def score(case: Case, segmenter: Any, folder: Path) -> dict:
     spacing = scan.grid.spacing if scan.grid.spacing_known else None
     write_volume(folder / "masks" / f"{case.name}.nii.gz", mask.voxels, scan.grid)
     plots.save(plots.overlay(scan, label, mask), folder / "overlays" / f"{case.name}.png")
-    plots.film(folder / "films" / f"{case.name}.gif", scan, label, mask)
+    for kind in ("gif", "mp4"):  # the second only where ffmpeg is there
+        plots.film(folder / "films" / f"{case.name}.{kind}", scan, label, mask)
     return {"name": case.name, "score": score_case(label.voxels, mask.voxels, spacing)}
 
 
