@@ -177,8 +177,10 @@ def _lesion_list(scan: Volume, classes: list, box: Box, factor: list[int]) -> di
 
 def _row(name: str, lesion: Lesion, box: Box, factor: list[int]) -> dict:
     at = [(i - start) // f for i, (start, _), f in zip(lesion.at, box, factor, strict=True)]
-    known = lesion.ml == lesion.ml
-    cells = [f"{lesion.ml:.1f}", f"{lesion.longest_mm:.0f}"] if known else ["unknown", "unknown"]
+    cells = ["unknown", "unknown"]
+    if lesion.ml == lesion.ml:
+        ml = f"{lesion.ml:.1f}" if lesion.ml >= 0.05 else "< 0.1"
+        cells = [ml, f"{lesion.longest_mm:.0f}"]
     if lesion.covered == lesion.covered:
         cells.append("–" if name.startswith("extra") else f"{lesion.covered:.0%}")
     return {"name": name, "at": at, "cells": cells}
