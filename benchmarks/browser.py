@@ -82,7 +82,6 @@ function shown() {
     if (pressed === null) return;
     samples.push(performance.now() - pressed);
     pressed = null;
-    window.arrived?.();
   };
   channel.port2.postMessage(null);
 }
@@ -103,8 +102,6 @@ new MutationObserver((changes) => {
   }
 }).observe(document, { subtree: true, childList: true, attributeFilter: ["src"] });
 """
-WAIT = """count => samples.length >= count ||
-  new Promise(done => { window.arrived = () => samples.length >= count && done(); })"""
 
 
 def write_cases(folder: Path) -> None:
@@ -197,21 +194,27 @@ def presses(page, frame, way: str, count: int) -> list[float]:
         press = [lambda: page.keyboard.press("PageUp"), lambda: page.keyboard.press("ArrowDown")]
     else:  # JupyterLab takes the arrow keys from their sliders: click on the track instead
         frame = page
-        slider = page.locator(".widget-slider", has_text=SLIDER).locator(".noUi-target")
         page.locator(".jp-OutputArea-output img").first.wait_for()
-        track = slider.bounding_box()
-        y = track["y"] + track["height"] / 2
-        press = [
-            lambda share=share: page.mouse.click(track["x"] + share * track["width"], y)
-            for share in (0.2, 0.5, 0.8, 0.35, 0.65)  # apart, or the handle is hit
-        ]
+        press = clicks(page)
     frame.evaluate("() => new Promise(done => setTimeout(done, 1000))")
     frame.evaluate("samples.length = 0")
     for i in range(count + 5):
         press[i % len(press)]()
-        frame.evaluate(WAIT, i + 1)
-        page.wait_for_timeout(rhythm.uniform(30, 90))
+        frame.wait_for_function("count => samples.length >= count", arg=i + 1)
+        page.wait_for_timeout(rhythm.uniform(30, 90) if way == "show" else 300)
     return frame.evaluate("samples")[5:]  # the first few warm the page up
+
+
+def clicks(page) -> list:
+    """Clicks on the slider of the slices: far enough apart not to hit its handle."""
+    slider = page.locator(".widget-slider", has_text=SLIDER).locator(".noUi-target")
+
+    def click(share):
+        track = slider.bounding_box()  # asked each time: pictures that arrive move it
+        y = track["y"] + track["height"] / 2
+        page.mouse.click(track["x"] + share * track["width"], y)
+
+    return [lambda share=share: click(share) for share in (0.2, 0.5, 0.8, 0.35, 0.65)]
 
 
 def key_to_pixels(playwright, address: str, notebook: str, way: str, count: int) -> list[float]:
