@@ -51,16 +51,10 @@ class BrowserData:
 
     def best_slice(self, show: str, window: tuple[float, float], opacity: float) -> bytes:
         """The axial slice where the page starts, as PNG."""
-        picture = render_slice(
-            HU_LEVELS[self.levels],
-            "axial",
-            self.facts["start"][2],
-            label=self.label,
-            mask=self.mask,
-            show=show,
-            window=window,
-            opacity=opacity,
-        )
+        one = np.s_[:, :, self.facts["start"][2], None]
+        label, mask = (None if a is None else a[one] for a in (self.label, self.mask))
+        paint = {"label": label, "mask": mask, "show": show, "window": window, "opacity": opacity}
+        picture = render_slice(HU_LEVELS[self.levels[one]], "axial", 0, **paint)
         across, up, _ = self.facts["spacing"]
         return png(picture, up / across, 320)
 

@@ -34,11 +34,20 @@ def find_lesions(
 
     Connected by faces (6 neighbours), as LiTS counts them with ``scipy.ndimage.label``.
     """
-    components, _ = ndimage.label(classes == TUMOUR)
+    around = ndimage.find_objects((classes == TUMOUR).view(np.uint8))
+    if not around:
+        return []
+    components, _ = ndimage.label(classes[around[0]] == TUMOUR)  # a scan is mostly not tumour
     sizes = np.bincount(components.ravel())[1:]
     boxes = ndimage.find_objects(components)
-    largest_first = np.argsort(-sizes, kind="stable")[:most]
-    return [_lesion(components[boxes[i]] == i + 1, boxes[i], grid, other) for i in largest_first]
+    lesions = []
+    for i in np.argsort(-sizes, kind="stable")[:most]:
+        box = tuple(
+            slice(whole.start + part.start, whole.start + part.stop)
+            for whole, part in zip(around[0], boxes[i], strict=True)
+        )
+        lesions.append(_lesion(components[boxes[i]] == i + 1, box, grid, other))
+    return lesions
 
 
 def longest_diameter(points: np.ndarray) -> float:

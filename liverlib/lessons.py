@@ -94,7 +94,7 @@ def live_curves(epochs: int) -> Callable[[History], None]:
 
 
 def fits(runs: Mapping[str, History]) -> Figure:
-    """The training and validation loss of runs side by side, on one scale."""
+    """The training and validation loss of runs side by side, on one logarithmic scale."""
     figure, axes = plt.subplots(
         1, len(runs), figsize=(11, 3.4), layout="constrained", sharey=True, squeeze=False
     )
@@ -102,9 +102,9 @@ def fits(runs: Mapping[str, History]) -> Figure:
         for column, style in (("train_loss", "o-"), ("validation_loss", "s--")):
             points = ([row[key] for row in history] for key in ("step", column))
             axis.plot(*points, style, label=column.split("_")[0], markersize=4, color=RUNS[0])
-        axis.set(title=name, xlabel="step")
+        axis.set(title=name, xlabel="step", yscale="log")
         axis.grid(alpha=0.3)
-    axes[0, 0].set_ylabel("loss")
+    axes[0, 0].set_ylabel("loss (logarithmic)")
     axes[0, 0].legend(fontsize=9)
     return figure
 
