@@ -21,6 +21,54 @@ def augment(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
     return grey(image, random), occupancy
 
 
+def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A made-up tumour somewhere in the liver of each sample that shows enough of one.
+
+    Few patients have few tumours, and a network soon knows each by heart; made-up ones never come
+    twice (Hu et al., Label-Free Liver Tumor Segmentation, CVPR 2023). They are lobed, darker or
+    brighter than the liver, some with a rim or a dead centre, and keep the image's own noise.
+    """
+    image, occupancy = image.clone(), occupancy.clone()
+    for grey, (liver, tumour) in zip(image[:, 0], occupancy, strict=True):
+        inside = (liver > 0.9).nonzero()
+        if len(inside) < 500:
+            continue
+        centre = inside[torch.randint(len(inside), (1,), generator=random).item()]
+        depth, radius = _lump(liver.shape, centre, random)
+        depth = depth.to(image.device)
+        smooth = F.avg_pool3d(grey[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+        value = grey[liver > 0.9].mean() + _tissue(depth, radius, random) + grey - smooth
+        cover = liver * (0.5 + depth / _between(1, 4, random)).clamp(0, 1)
+        grey += cover * (value - grey)
+        torch.maximum(tumour, liver * (0.5 + depth).clamp(0, 1), out=tumour)
+    return image, occupancy
+
+
+def _lump(shape: torch.Size, centre: Tensor, random: torch.Generator) -> tuple[Tensor, float]:
+    """How deep each voxel (D, H, W) lies in an uneven ellipsoid, and its radius, in voxels."""
+    radius = min(max(2.0, 7 * math.exp(0.5 * torch.randn(1, generator=random).item())), 20.0)
+    radii = radius * (0.15 * torch.randn(3, generator=random)).exp()
+    axes = [torch.arange(n) - c for n, c in zip(shape, centre.tolist(), strict=True)]
+    x, y, z = (axis.reshape([-1 if j == i else 1 for j in range(3)]) for i, axis in enumerate(axes))
+    depth = radius * (1 - ((x / radii[0]) ** 2 + (y / radii[1]) ** 2 + (z / radii[2]) ** 2).sqrt())
+    uneven = _between(0, 0.15, random) * radius
+    for _ in range(4):
+        k, start = 1.6 / radius * torch.randn(3, generator=random), _between(0, 6.3, random)
+        depth = depth + uneven * torch.sin(k[0] * x + k[1] * y + k[2] * z + start)
+    return depth, radius
+
+
+def _tissue(depth: Tensor, radius: float, random: torch.Generator) -> Tensor:
+    """How much brighter than liver a tumour is at each depth, in shares of the window."""
+    contrast = _between(0.06, 0.26, random) * (-1 if _chance(0.65, random) else 1)
+    value = torch.full_like(depth, contrast)
+    if _chance(0.25, random):  # a rim
+        value += _between(0.05, 0.25, random) * torch.exp(-((depth - 1.5) ** 2))
+    if _chance(0.3, random):  # a dead centre
+        value -= _between(0.05, 0.2, random) * ((depth - 0.45 * radius) / 3).clamp(0, 1)
+    return value
+
+
 def warp(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """Rotated by up to 15° about each axis and scaled by 0.8 to 1.25, about the centre."""
     matrices = torch.stack([_affine(random) for _ in range(len(image))]).to(image.device)
@@ -59,6 +107,10 @@ def _affine(random: torch.Generator) -> Tensor:
         one[i, j], one[j, i] = -math.sin(angle), math.sin(angle)
         turn = turn @ one
     return torch.cat([turn * scale, torch.zeros(3, 1)], dim=1)
+
+
+def _between(low: float, high: float, random: torch.Generator) -> float:
+    return low + (high - low) * torch.rand(1, generator=random).item()
 
 
 def _chance(probability: float, random: torch.Generator) -> bool:

@@ -9,13 +9,13 @@ from pathlib import Path
 from liverlib import NOT_MEDICAL, LiverlibError, __version__
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import read_scan, write_volume
-from liverlib.workspace import Run, newest_weights
+from liverlib.workspace import LOOKS, Run, newest_weights
 
 EXAMPLES = """\
 examples:
   liverlib run                                   phantoms → cubes → training → scores → report
   liverlib run --data my_scans --run first       the same on a folder of your own labelled scans
-  liverlib run --train.epochs 30 --cube.size 96  any field of any stage's settings
+  liverlib run --liver.epochs 30 --cube.size 96  any field of any stage's settings
   liverlib segment scan.nii.gz -o mask.nii.gz    with the weights of the latest run
 """
 
@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(command=function)
         return one
 
-    run = command(_run, "phantom cube split train")
-    train = command(_train, "phantom cube split train")
+    run = command(_run, "phantom cube split body liver")
+    train = command(_train, "phantom cube split body liver")
     for one in (run, train):
         one.add_argument(
             "--run", metavar="NAME", help="folder below results/ (default: by settings)"
@@ -65,12 +65,15 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--preset", choices=["demo", "seed"], default="demo", help="a training recipe"
         )
+    train.add_argument("--look", choices=LOOKS, help="only this one (default: one after the other)")
     command(_prepare, "phantom cube")
     command(_phantoms, "phantom", data=False)
     segment = command(_segment, data=False)
     segment.add_argument("scan", type=Path, help="a .nii or .nii.gz file")
     segment.add_argument("-o", "--output", type=Path, required=True, help="the mask to write")
-    segment.add_argument("--weights", type=Path, help="default: those of the latest run")
+    segment.add_argument(
+        "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
+    )
     return parser
 
 
@@ -118,8 +121,9 @@ def _run(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     """Only as far as the trained weights."""
     run = Run(_settings(options), options.data, options.run)
-    history = run.train()
-    print(f"{len(history)} epochs: {_short(run.folder / 'weights.safetensors')}")
+    history = run.train(options.look) if options.look else run.train_all()
+    folder = run.folder / (options.look or "")
+    print(f"{len(history)} epochs: {_short(folder / 'weights.safetensors')}")
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -140,13 +144,14 @@ def _segment(options: argparse.Namespace) -> None:
     """The mask of one scan, on the scan's own grid."""
     if not options.output.name.endswith((".nii", ".nii.gz")):
         raise LiverlibError(f"{options.output}: a mask is written as .nii or .nii.gz. Name it so.")
-    weights = options.weights or newest_weights()
+    weights = options.weights or [newest_weights()]
     scan = read_scan(options.scan)
     from liverlib.segment import Segmenter  # torch is imported when it is needed
 
-    mask = Segmenter.load(weights).segment(scan)
+    mask = Segmenter.load(*weights).segment(scan)
     write_volume(options.output, mask.voxels, scan.grid)
-    print(f"{_short(options.output)}: 0 background, 1 liver, 2 tumour; weights {_short(weights)}")
+    said = ", ".join(str(_short(path)) for path in weights)
+    print(f"{_short(options.output)}: 0 background, 1 liver, 2 tumour; weights {said}")
     print(NOT_MEDICAL)
 
 

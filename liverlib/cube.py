@@ -24,6 +24,7 @@ from liverlib.scan import Volume
 from liverlib.settings import digest, setting
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # start, stop of voxels, RAS axes
+MARGIN_MM = 10.0  # around the liver in the second look
 SLAB = 8  # slices made at once: what bounds the memory
 
 
@@ -33,7 +34,7 @@ class CubeSettings:
 
     size: int = setting(128, "voxels along each edge")
     window: tuple[float, float] = setting((-60.0, 200.0), "HU that become 0 and 255; clipped")
-    crop: str = setting("body", "what the cube covers: body (without air and table) or all")
+    crop: str = setting("body", "what the cube covers: body (no air, no table), liver, or all")
     method: str = setting("area", "area, or nearest: the original project's, to show its price")
 
 
@@ -56,17 +57,19 @@ class Cube:
         """Classes (X, Y, Z) on the scan's grid, uint8, from (2, S, S, S) shares like `occupancy`.
 
         A voxel is liver where the first is at least ½, and tumour where also the second is.
-        Works slab by slab: no float array of the scan's size is made.
         """
-        mask = np.zeros(self.shape, np.uint8, order="F")
-        inside = mask[tuple(slice(start, stop) for start, stop in self.box)]
-        whole = tuple((0, n) for n in self.image.shape)
-        slabs = (resampled(share, whole, inside.shape, self.method) for share in probabilities)
-        for n, (liver, tumour) in enumerate(zip(*slabs, strict=True)):
-            classes = (liver >= 0.5).astype(np.uint8)
-            classes += (tumour >= 0.5) & (liver >= 0.5)
-            inside[:, :, n * SLAB : (n + 1) * SLAB] = classes
-        return mask
+        return blend([(self, probabilities)], (1, 1, 1))
+
+    def slabs(self, shares: np.ndarray, box: Box) -> Iterator[np.ndarray]:
+        """The shares (2, S, S, S) of this cube brought to the scan's voxels in `box`, which lies
+        within the cube's: slabs (2, X, Y, ≤ SLAB), from feet to head."""
+        part = tuple(
+            ((low - start) * n / (stop - start), (high - start) * n / (stop - start))
+            for (low, high), (start, stop), n in zip(box, self.box, self.image.shape, strict=True)
+        )
+        size = tuple(high - low for low, high in box)
+        pairs = (resampled(share, part, size, self.method) for share in shares)
+        return (np.stack(pair) for pair in zip(*pairs, strict=True))
 
     def save(self, path: Path) -> None:
         """Writes the cube as one safetensors file, atomically."""
@@ -93,15 +96,57 @@ class Cube:
         return cls(arrays["image"], occupancy, box, tuple(place["shape"]), place["method"])
 
 
+def blend(looks: Sequence[tuple[Cube, np.ndarray]], spacing: Sequence[float]) -> np.ndarray:
+    """Classes (X, Y, Z) on the scan's grid, uint8, from cubes of it and their (2, S, S, S) shares.
+
+    The first look counts where it is alone; inside the box of the next, that one takes over, by
+    and by over `MARGIN_MM` from the faces of its box, so that no seam is left. Works slab by slab:
+    no float array of the scan's size is made.
+    """
+    mask = np.zeros(looks[0][0].shape, np.uint8, order="F")
+    for n, (cube, shares) in enumerate(looks):
+        inside = mask[tuple(slice(start, stop) for start, stop in cube.box)]
+        slabs = cube.slabs(shares, cube.box)
+        if n:
+            below = looks[n - 1][0].slabs(looks[n - 1][1], cube.box)
+            x, y, z = _ramps(cube, spacing)
+            slabs = (
+                first + x[:, None, None] * y[:, None] * z[at : at + SLAB] * (second - first)
+                for at, first, second in zip(range(0, len(z), SLAB), below, slabs, strict=True)
+            )
+        for at, (liver, tumour) in zip(range(0, inside.shape[2], SLAB), slabs, strict=True):
+            classes = (liver >= 0.5).astype(np.uint8)
+            classes += (tumour >= 0.5) & (liver >= 0.5)
+            inside[:, :, at : at + SLAB] = classes
+    return mask
+
+
+def _ramps(cube: Cube, spacing: np.ndarray) -> list[np.ndarray]:
+    """Along each axis of a box, from 0 at its faces to 1 at `MARGIN_MM` and deeper.
+
+    A face that is the scan's own is no seam: there it is 1 at once.
+    """
+    ramps = []
+    for (start, stop), whole, mm in zip(cube.box, cube.shape, spacing, strict=True):
+        at = np.arange(start, stop) + 0.5
+        low = (at - start) * mm / MARGIN_MM if start > 0 else np.ones(len(at))
+        high = (stop - at) * mm / MARGIN_MM if stop < whole else np.ones(len(at))
+        ramps.append(np.minimum(np.minimum(low, high), 1).astype(np.float32))
+    return ramps
+
+
 def to_cube(
     scan: Volume,
     label: Volume | None = None,
     settings: CubeSettings = CubeSettings(),
     box: Box | None = None,
 ) -> Cube:
-    """The scan (and its label) inside `box`, by default as `settings.crop` says, as a cube."""
+    """The scan (and its label) inside `box`, by default as `settings.crop` says, as a cube.
+
+    With ``crop="liver"`` the box is that of the label's liver.
+    """
     if box is None:
-        box = body_box(scan) if settings.crop == "body" else tuple((0, n) for n in scan.grid.shape)
+        box = _cropped(scan, label, settings.crop)
     low, high = settings.window
     size = (settings.size,) * 3
 
@@ -184,6 +229,25 @@ def body_box(scan: Volume, threshold: float = -300, margin_mm: float = 5) -> Box
         (max(0, int(part.start * n - m)), min(size, int(part.stop * n + m)))
         for part, n, m, size in zip(found, step, margin, scan.grid.shape, strict=True)
     )
+
+
+def liver_box(classes: np.ndarray, spacing: np.ndarray, margin_mm: float = MARGIN_MM) -> Box | None:
+    """The box around everything that is liver or tumour, and a margin; None without any."""
+    found = ndimage.find_objects((classes > 0).view(np.uint8))
+    if not found:
+        return None
+    margin = np.ceil(margin_mm / spacing).astype(int).tolist()
+    return tuple(
+        (max(0, part.start - m), min(size, part.stop + m))
+        for part, m, size in zip(found[0], margin, classes.shape, strict=True)
+    )
+
+
+def _cropped(scan: Volume, label: Volume | None, crop: str) -> Box:
+    if crop == "liver" and label is not None:
+        found = liver_box(label.voxels, scan.grid.spacing)
+        return found or body_box(scan)  # a label without any liver: there is nothing to look at
+    return body_box(scan) if crop == "body" else tuple((0, n) for n in scan.grid.shape)
 
 
 def prepare(

@@ -10,7 +10,7 @@ from liverlib.settings import setting
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The network and how it is trained."""
+    """One look: its network, and how that is trained."""
 
     channels: tuple[int, ...] = setting((16, 32, 64, 128), "feature maps at each level")
     fold: int = setting(2, "edge of the blocks of voxels folded into channels; 1: none")
@@ -19,26 +19,17 @@ class TrainSettings:
     learning_rate: float = setting(3e-3, "the highest; Adam (with decay: AdamW)")
     decay: float = setting(1e-2, "weight decay")
     warmup: int = setting(50, "steps until the highest rate, which then falls; 0: constant")
-    epochs: int = setting(13, "checkpoints, validations and points on the curves")
+    epochs: int = setting(4, "checkpoints, validations and points on the curves; 0: no such look")
     steps: int = setting(200, "steps an epoch; 0: as many as show every case once")
     batch: int = setting(2, "windows a step")
     window: int = setting(64, "edge of a window in voxels; 0: the whole cube")
     tumour: float = setting(0.67, "share of windows drawn around a tumour")
     liver: float = setting(0.2, "share of windows drawn in the liver")
     augmented: bool = setting(True, "random changes of shape and grey values")
+    implants: float = setting(0.0, "share of steps whose windows are given made-up tumours")
     average: float = setting(0.99, "decay of the moving average of weights that is used; 0: none")
     clip: float = setting(12.0, "largest norm of a step's gradient; 0: no limit")
     seed: int = setting(0, "of the first weights, the windows and the changes")
-
-
-PRESETS = {
-    "demo": TrainSettings(),
-    "seed": TrainSettings(  # the original project's recipe
-        channels=(32, 64, 128), fold=1, norm=False, loss="ce", learning_rate=1e-4, decay=0.0,
-        warmup=0, epochs=5, steps=0, window=0, tumour=0.0, liver=0.0, augmented=False,
-        average=0.0, clip=0.0,
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,19 @@ class RunSettings:
     phantom: PhantomSettings = field(default_factory=PhantomSettings)
     cube: CubeSettings = field(default_factory=CubeSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
-    train: TrainSettings = field(default_factory=TrainSettings)
+    body: TrainSettings = field(default_factory=TrainSettings)  # the first look
+    liver: TrainSettings = field(default_factory=lambda: TrainSettings(epochs=10, implants=0.5))
+
+
+ORIGINAL = TrainSettings(  # the original project's recipe
+    channels=(32, 64, 128), fold=1, norm=False, loss="ce", learning_rate=1e-4, decay=0.0,
+    warmup=0, epochs=5, steps=0, window=0, tumour=0.0, liver=0.0, augmented=False,
+    average=0.0, clip=0.0,
+)  # fmt: skip
+PRESETS = {
+    "demo": RunSettings(),
+    "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
+}
 
 
 def default_settings(preset: str = "demo") -> RunSettings:
@@ -65,11 +68,22 @@ def default_settings(preset: str = "demo") -> RunSettings:
 
     The small ones go the same way with fewer, coarser phantoms and less training.
     """
-    train = PRESETS[preset]
+    settings = PRESETS[preset]
     if not os.environ.get("LIVERLIB_FAST"):
-        return RunSettings(train=train)
-    return RunSettings(
+        return settings
+    return replace(
+        settings,
         phantom=PhantomSettings(cases=12, size=96),
         cube=CubeSettings(size=64),
-        train=replace(train, epochs=3, steps=train.steps and 40, window=train.window and 32),
+        body=_shorter(settings.body),
+        liver=_shorter(settings.liver),
+    )
+
+
+def _shorter(train: TrainSettings) -> TrainSettings:
+    return replace(
+        train,
+        epochs=min(train.epochs, 3),
+        steps=train.steps and 40,
+        window=train.window and 32,
     )

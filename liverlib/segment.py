@@ -1,5 +1,10 @@
-"""Scan → mask with a trained network, on the scan's own grid."""
+"""Scan → mask with trained networks, on the scan's own grid, in two looks.
 
+The first look sees the whole body in a cube and finds the liver. The second sees that liver alone,
+in a cube of its own, where a voxel is about half as wide: there small tumours are found.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,51 +12,103 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from liverlib.cube import Cube, CubeSettings, to_cube
-from liverlib.device import best_device
+from liverlib import LiverlibError
+from liverlib.cube import Box, Cube, CubeSettings, blend, liver_box, to_cube
+from liverlib.device import best_device, mixed_precision
 from liverlib.scan import Volume
 from liverlib.settings import from_dict
-from liverlib.unet import UNet3D, load_network
+from liverlib.unet import UNet3D, load_networks
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Networks that see the same part of a scan, whose answers are averaged, and their cubes."""
+
+    networks: Sequence[UNet3D]
+    cube: CubeSettings
+
+    def shares(self, scan: Volume, box: Box | None = None) -> tuple[Cube, np.ndarray]:
+        """The scan's cube (of `box`), and how much of each voxel is liver, and tumour.
+
+        (2, S, S, S) float32, as `Cube.occupancy`. Of the liver the largest connected piece is
+        kept: elsewhere a network now and then takes spleen or heart for liver.
+        """
+        cube = to_cube(scan, settings=self.cube, box=box)
+        answers = [probabilities(network, cube) for network in self.networks]
+        return cube, keep_largest(np.mean(answers, axis=0))
 
 
 @dataclass(frozen=True, eq=False)
 class Segmenter:
-    """A network, with the settings of the cubes that it learned from."""
+    """One or two looks; without the second, the first finds the tumours too."""
 
-    network: UNet3D
-    cube: CubeSettings
+    body: Look
+    liver: Look | None = None
 
     @classmethod
-    def load(cls, weights: str | Path) -> "Segmenter":
-        """The segmenter in a weight file; raises as `load_network` does."""
-        network, about = load_network(weights)
-        return cls(network.to(best_device()), from_dict(CubeSettings, about["cube"]))
+    def load(cls, *weights: str | Path) -> "Segmenter":
+        """The segmenter in weight files; networks for the same look are averaged.
+
+        Raises `LiverlibError` as `load_networks` does, and where none of the networks takes the
+        first look, or those of one look learned from unlike cubes.
+        """
+        looks: dict[str, list[tuple[UNet3D, CubeSettings]]] = {}
+        for path in weights:
+            for network, about in load_networks(path):
+                cube = from_dict(CubeSettings, about["cube"])
+                look = "liver" if cube.crop == "liver" else "body"
+                looks.setdefault(look, []).append((network.to(best_device()), cube))
+        named = ", ".join(map(str, weights))
+        if "body" not in looks:
+            raise LiverlibError(
+                f"{named}: only for the second look. Name weights of the first too."
+            )
+        if any(len({cube for _, cube in look}) > 1 for look in looks.values()):
+            raise LiverlibError(
+                f"{named}: made for unlike cubes. Average weights of like runs only."
+            )
+        return cls(
+            **{name: Look([one for one, _ in look], look[0][1]) for name, look in looks.items()}
+        )
 
     def segment(self, scan: Volume) -> Volume:
-        """The scan's mask on its own grid: 0 background, 1 liver, 2 tumour.
-
-        Of the liver the largest connected piece is kept, and only tumour inside it.
-        """
-        cube = to_cube(scan, settings=self.cube)
-        mask = keep_largest(cube.to_grid(self.probabilities(cube)))
-        return Volume(mask, scan.grid, scan.name)
-
-    @torch.inference_mode()
-    def probabilities(self, cube: Cube) -> np.ndarray:
-        """(2, S, S, S) float32: of liver or tumour, and of tumour."""
-        device = next(self.network.parameters()).device
-        image = torch.from_numpy(cube.image)[None, None].to(device).float() / 255
-        _, liver, tumour = self.network(image)[0].softmax(0)
-        return torch.stack([liver + tumour, tumour]).cpu().numpy()
+        """The scan's mask on its own grid: 0 background, 1 liver, 2 tumour (only inside liver)."""
+        looks = [self.body.shares(scan)]
+        if self.liver and (box := found_box(*looks[0], scan.grid.spacing)):
+            looks.append(self.liver.shares(scan, box))
+        return Volume(blend(looks, scan.grid.spacing), scan.grid, scan.name)
 
 
-def keep_largest(mask: np.ndarray) -> np.ndarray:
-    """The mask without any liver (and tumour in it) that is not part of the largest piece.
+@torch.inference_mode()
+def probabilities(network: UNet3D, cube: Cube) -> np.ndarray:
+    """What a network says of a cube: (2, S, S, S) float32, of liver or tumour, and of tumour."""
+    device = next(network.parameters()).device
+    image = torch.from_numpy(cube.image)[None, None].to(device).float() / 255
+    with mixed_precision(device, image.shape[-1] // network.divisor):
+        logits = network(image)[0].float()
+    _, liver, tumour = logits.softmax(0)
+    return torch.stack([liver + tumour, tumour]).cpu().numpy()
 
-    Elsewhere a network now and then takes spleen or heart for liver, and a case's score with it.
-    """
-    pieces, count = ndimage.label(mask > 0)
-    if count > 1:
-        largest = 1 + np.argmax(np.bincount(pieces.ravel())[1:])
-        mask = np.where(pieces == largest, mask, np.uint8(0))
-    return mask
+
+def keep_largest(shares: np.ndarray) -> np.ndarray:
+    """The shares (2, …), with nothing where liver is that is not part of the largest piece."""
+    pieces, count = ndimage.label(shares[0] >= 0.5)
+    if count < 2:
+        return shares
+    largest = 1 + np.argmax(np.bincount(pieces.ravel())[1:])
+    return np.where((pieces > 0) & (pieces != largest), np.float32(0), shares)
+
+
+def found_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:
+    """The box, in the scan's voxels, around the liver that the shares of a cube show."""
+    width = [
+        (stop - start) / n for (start, stop), n in zip(cube.box, shares.shape[1:], strict=True)
+    ]
+    found = liver_box(shares[0] >= 0.5, np.multiply(width, spacing))
+    if found is None:
+        return None
+    edges = (
+        (start + low * w, start + high * w)
+        for (low, high), (start, _), w in zip(found, cube.box, width, strict=True)
+    )
+    return tuple((int(np.floor(low)), int(np.ceil(high))) for low, high in edges)

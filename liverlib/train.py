@@ -19,13 +19,13 @@ from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
 from liverlib import LiverlibError
-from liverlib.augment import augment
+from liverlib.augment import augment, implant
 from liverlib.device import best_device, mixed_precision
 from liverlib.files import atomic
 from liverlib.losses import LOSSES, class_shares
 from liverlib.presets import TrainSettings
 from liverlib.settings import to_dict
-from liverlib.unet import UNet3D, save_network
+from liverlib.unet import UNet3D, save_networks
 from liverlib.windows import Windows, whole
 
 History = list[dict[str, float]]
@@ -116,7 +116,7 @@ def train(
                 **validate(training.average, validation_cubes, settings),
             }
             if quality(row) > training.best:
-                save_network(folder / "weights.safetensors", training.average, about or {})
+                save_networks(folder / "weights.safetensors", [(training.average, about or {})])
             training.history.append(row)
             write_history(folder / "history.csv", training.history)
             training.save(folder / "last.safetensors")
@@ -128,8 +128,10 @@ def train_step(training: Training, windows: Windows, step: int, steps: int) -> f
     """One step on what `step` sees; returns its loss."""
     settings, network = training.settings, training.network
     image, occupancy = (x.to(training.device) for x in windows.batch(step, settings.batch))
+    random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    if torch.rand(1, generator=random).item() < settings.implants:
+        image, occupancy = implant(image, occupancy, random)
     if settings.augmented:
-        random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
         image, occupancy = augment(image, occupancy, random)
     with mixed_precision(training.device, image.shape[-1] // network.divisor):
         logits = network(image)

@@ -23,7 +23,7 @@ from liverlib import LiverlibError
 from liverlib.files import atomic
 
 CLASSES = 3  # background, liver, tumour
-FORMAT = 1  # of weight files; raised when an older liverlib could not read them
+FORMAT = 2  # of weight files; raised when an older liverlib could not read them
 
 
 class UNet3D(nn.Module):
@@ -90,19 +90,27 @@ def unfold(x: Tensor, n: int) -> Tensor:
     return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, c // n**3, d * n, h * n, w * n)
 
 
-def save_network(path: str | Path, network: UNet3D, about: dict) -> None:
-    """Writes the weights and the network's shape; `about` says what it was trained on and how."""
-    described = {"format": FORMAT, "network": network.shape, "about": about}
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+def save_networks(path: str | Path, networks: Sequence[tuple[UNet3D, dict]]) -> None:
+    """Writes networks into one file, each with what it was trained on and how.
+
+    Tensors are named ``0.…``, ``1.…``; shapes and descriptions are JSON in the file's header.
+    """
+    described = [{"network": network.shape, "about": about} for network, about in networks]
+    tensors = {
+        f"{n}.{name}": tensor.contiguous().cpu()
+        for n, (network, _) in enumerate(networks)
+        for name, tensor in network.state_dict().items()
+    }
+    note = json.dumps({"format": FORMAT, "networks": described})
     with atomic(path) as temporary:
-        save_file(tensors, temporary, {"liverlib": json.dumps(described)})
+        save_file(tensors, temporary, {"liverlib": note})
 
 
-def load_network(path: str | Path) -> tuple[UNet3D, dict]:
-    """The network in a weight file, ready to apply, and what is said about it.
+def load_networks(path: str | Path) -> list[tuple[UNet3D, dict]]:
+    """The networks in a weight file, ready to apply, each with what is said about it.
 
     Nothing in the file is executed. Raises `LiverlibError` for files that are not liverlib's, of
-    a newer version, or whose weights do not fit the network they name.
+    another version, or whose weights do not fit the networks they name.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -114,14 +122,26 @@ def load_network(path: str | Path) -> tuple[UNet3D, dict]:
         raise LiverlibError(
             f"{path}: not liverlib's weights ({error}). Name a weights.safetensors from results/."
         ) from error
-    if described["format"] > FORMAT:
-        raise LiverlibError(f"{path}: written by a newer liverlib. Update liverlib.")
+    if described["format"] != FORMAT:
+        newer = described["format"] > FORMAT
+        raise LiverlibError(
+            f"{path}: written by {'a newer' if newer else 'an older'} liverlib. "
+            + ("Update liverlib." if newer else "Train again.")
+        )
+    return [
+        (_rebuilt(path, one["network"], f"{n}.", tensors), one["about"])
+        for n, one in enumerate(described["networks"])
+    ]
+
+
+def _rebuilt(path: str | Path, shape: dict, prefix: str, tensors: dict[str, Tensor]) -> UNet3D:
+    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     try:
-        network = UNet3D(**described["network"])
-        network.load_state_dict(tensors)
+        network = UNet3D(**shape)
+        network.load_state_dict(own)
     except (TypeError, RuntimeError) as error:
         problem = str(error).splitlines()[-1].strip()
         raise LiverlibError(
             f"{path}: weights of another shape ({problem}). Train again, or update liverlib."
         ) from error
-    return network.eval(), described["about"]
+    return network.eval()

@@ -9,7 +9,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,9 @@ from liverlib.settings import digest, to_dict
 if TYPE_CHECKING:
     from liverlib.browser import SliceBrowser
     from liverlib.segment import Segmenter
+
+
+LOOKS = ("body", "liver")  # the part of a scan that each sees
 
 
 def home() -> Path:
@@ -79,31 +82,62 @@ class Run:
         counts = (max(1, round(share * len(cases))) for share in (shares.validation, shares.test))
         return split(cases, *counts, seed=shares.seed)
 
-    def cubes(self, part: str) -> list[Path]:
-        """The cubes of one of `parts`; those of all are made at once, so that a broken file is
-        met before the training and not after it."""
+    def cubes(self, part: str, look: str = "body") -> list[Path]:
+        """The cubes that a look has of one of `parts`; those of all are made at once, so that a
+        broken file is met before the training and not after it."""
         cases = [case for part in self.parts.values() for case in part]
+        settings = self.settings.cube if look == "body" else replace(self.settings.cube, crop=look)
         with self._timed("cubes"):
-            paths = prepare(cases, self.settings.cube, home() / "data" / "cubes")
+            paths = prepare(cases, settings, home() / "data" / "cubes")
         names = {case.name for case in self.parts[part]}
         return [path for case, path in zip(cases, paths, strict=True) if case.name in names]
 
-    def train(self, on_epoch: Callable[[list[dict]], Any] = lambda history: None) -> list[dict]:
-        """The history of the training, which goes on where it was stopped."""
+    @property
+    def looks(self) -> list[str]:
+        """The looks that this run takes, in their order: "body" and, usually, "liver"."""
+        return [look for look in LOOKS if getattr(self.settings, look).epochs]
+
+    def train(
+        self, look: str = "body", on_epoch: Callable[[list[dict]], Any] = lambda history: None
+    ) -> list[dict]:
+        """The history of one look's training, which goes on where it was stopped."""
         from liverlib.train import train  # torch is imported when it is needed
 
-        cubes = self.cubes("train"), self.cubes("validation")
+        cubes = self.cubes("train", look), self.cubes("validation", look)
         self._claim()
-        about = {"data": self.source, **self._described}
+        cube = to_dict(self.settings.cube) | ({} if look == "body" else {"crop": look})
+        about = {"data": self.source, **self._described, "cube": cube}
         with self._timed("training"):
-            return train(*cubes, self.folder, self.settings.train, about, on_epoch)
+            return train(*cubes, self.folder / look, getattr(self.settings, look), about, on_epoch)
+
+    def train_all(self) -> list[dict]:
+        """The histories of all looks, one after the other; also gathers their networks and rows
+        into the run's own ``weights.safetensors`` and ``history.csv``."""
+        from liverlib.train import write_history
+        from liverlib.unet import load_networks, save_networks
+
+        rows = [
+            {"look": n, **row} for n, look in enumerate(self.looks, 1) for row in self.train(look)
+        ]
+        weights = self.folder / "weights.safetensors"
+        parts = [self.folder / look / "weights.safetensors" for look in self.looks]
+        if not weights.is_file() or any(is_newer(part, weights) for part in parts):
+            write_history(self.folder / "history.csv", rows)
+            save_networks(weights, [one for part in parts for one in load_networks(part)])
+        return rows
 
     def segmenter(self) -> "Segmenter":
-        """The trained network, trained first where it is not."""
+        """The trained networks, trained first where they are not."""
         from liverlib.segment import Segmenter
 
-        self.train()
+        self.train_all()
         return Segmenter.load(self.folder / "weights.safetensors")
+
+    def histories(self) -> dict[str, list[dict]]:
+        """The history of each look, by its name in words."""
+        rows = self.train_all()
+        names = ("first look", "second look")[: len(self.looks)]
+        return {name: [r for r in rows if r["look"] == n] for n, name in enumerate(names, 1)}
 
     def score(self) -> dict:
         """The content of ``metrics.json``: every test case scored on its own grid.
@@ -112,7 +146,7 @@ class Run:
         """
         path, weights = self.folder / "metrics.json", self.folder / "weights.safetensors"
         segmenter = self.segmenter()
-        if path.is_file() and path.stat().st_mtime >= weights.stat().st_mtime:
+        if path.is_file() and not is_newer(weights, path):
             return read_json(path)
         with self._timed("scoring"):
             cases = [
@@ -136,7 +170,7 @@ class Run:
         from liverlib.report import run_report
 
         cases = sorted(self.score()["cases"], key=lambda case: case["tumour_dice"])
-        plots.save(plots.curves(self.folder / "history.csv"), self.folder / "losses.png")
+        plots.save(plots.curves(self.histories()), self.folder / "losses.png")
         middle = self.browser(cases[len(cases) // 2]["name"])
         return run_report(self.folder, extra=middle._repr_html_())
 
@@ -207,6 +241,11 @@ def score(case: Case, segmenter: "Segmenter", folder: Path) -> dict:
     for kind in ("gif", "mp4"):  # the second only where ffmpeg is there
         plots.film(folder / "films" / f"{case.name}.{kind}", scan, label, mask)
     return {"name": case.name, "score": score_case(label.voxels, mask.voxels, spacing)}
+
+
+def is_newer(one: Path, other: Path) -> bool:
+    """Whether a file was written after another."""
+    return one.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def newest_weights() -> Path:

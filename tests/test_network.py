@@ -13,7 +13,7 @@ from liverlib import LiverlibError
 from liverlib.augment import augment
 from liverlib.device import mixed_precision
 from liverlib.losses import class_shares, cross_entropy, dice_cross_entropy, soft_dice
-from liverlib.unet import UNet3D, fold, load_network, save_network, unfold
+from liverlib.unet import FORMAT, UNet3D, fold, load_networks, save_networks, unfold
 
 
 def test_the_original_network_is_rebuilt_to_the_parameter():
@@ -48,26 +48,28 @@ def test_every_parameter_learns():
 
 def test_weights_come_back_to_the_bit(tmp_path):
     network = UNet3D((4, 8)).eval()
-    save_network(tmp_path / "w.safetensors", network, {"data": "nothing"})
-    loaded, about = load_network(tmp_path / "w.safetensors")
+    deeper = UNet3D((4, 8, 8)).eval()
+    save_networks(tmp_path / "w.safetensors", [(network, {"data": "nothing"}), (deeper, {})])
+    (loaded, about), (loaded_deeper, _) = load_networks(tmp_path / "w.safetensors")
     x = torch.randn(1, 1, 16, 16, 16)
     assert torch.equal(loaded(x), network(x))
+    assert torch.equal(loaded_deeper(x), deeper(x))
     assert about == {"data": "nothing"}
 
 
 def weight_file(path, kind):
     network = UNet3D((4, 8))
-    described = {"format": 1, "network": network.shape, "about": {}}
-    if kind == "newer":
-        described["format"] = 99
+    one = {"network": network.shape, "about": {}}
+    described = {"format": {"newer": 99, "older": 1}.get(kind, FORMAT), "networks": [one]}
     if kind == "another shape":
-        described["network"]["channels"] = [4, 16]
+        one["network"]["channels"] = [4, 16]
     if kind == "pickle":
         torch.save(network.state_dict(), path)
     elif kind == "foreign":
         save_file(network.state_dict(), path)
     elif kind != "missing":
-        save_file(network.state_dict(), path, {"liverlib": json.dumps(described)})
+        tensors = {f"0.{name}": tensor for name, tensor in network.state_dict().items()}
+        save_file(tensors, path, {"liverlib": json.dumps(described)})
     return path
 
 
@@ -78,13 +80,14 @@ def weight_file(path, kind):
         ("pickle", "not liverlib's weights"),
         ("foreign", "not liverlib's weights"),
         ("newer", "newer liverlib"),
+        ("older", "an older liverlib"),
         ("another shape", "another shape"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(tmp_path, kind, said):
     path = weight_file(tmp_path / "w.safetensors", kind)
     with pytest.raises(LiverlibError, match=said) as caught:
-        load_network(path)
+        load_networks(path)
     assert str(path) in str(caught.value)
 
 

@@ -13,12 +13,13 @@ from conftest import simple_case
 from liverlib import LiverlibError, cli
 from liverlib.files import write_json
 from liverlib.scan import Grid, read_scan, write_volume
-from liverlib.workspace import Run, home
+from liverlib.workspace import LOOKS, Run, home
 
-SMALL = (
-    "--cube.size 32 --train.channels 8 16 --train.epochs 2 --train.steps 15 --train.window 24 "
-    "--train.warmup 5 --train.learning_rate 0.01 --split.validation 0.2 --split.test 0.4"
-).split()
+LOOK = "channels 8 16|epochs 2|steps 15|window 24|warmup 5|learning_rate 0.01".split("|")
+SMALL = [
+    *"--cube.size 32 --split.validation 0.2 --split.test 0.4".split(),
+    *(word for look in LOOKS for one in LOOK for word in f"--{look}.{one}".split()),
+]
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_a_second_run_reuses_the_first(dataset):
 def test_a_run_of_that_name_with_other_settings_is_left_alone(dataset, capsys):
     run(dataset)
     before = (home() / "results" / "first" / "settings.json").read_bytes()
-    assert run(dataset, "--train.epochs", "3") == 2
+    assert run(dataset, "--liver.epochs", "3") == 2
     assert "a run of this name exists" in capsys.readouterr().err
     assert (home() / "results" / "first" / "settings.json").read_bytes() == before
 
@@ -146,7 +147,7 @@ def test_help_shows_every_setting_with_its_default():
         text=True,
         check=True,
     )
-    assert "--train.learning_rate" in done.stdout
+    assert "--liver.learning_rate" in done.stdout
     assert "--phantom.cases" in done.stdout
     assert "(default: 128)" in done.stdout
 

@@ -8,11 +8,11 @@ from conftest import simple_case
 from liverlib import LiverlibError, train
 from liverlib.cube import CubeSettings, to_cube
 from liverlib.metrics import dice
-from liverlib.presets import PRESETS, TrainSettings
+from liverlib.presets import ORIGINAL, TrainSettings
 from liverlib.segment import Segmenter, keep_largest
 from liverlib.settings import to_dict
 from liverlib.train import Training, read_history, train_step
-from liverlib.unet import load_network
+from liverlib.unet import load_networks
 from liverlib.windows import Windows
 
 CUBE = CubeSettings(size=32)
@@ -83,7 +83,9 @@ def test_a_killed_training_ends_with_the_weights_of_an_undisturbed_one(
     for one, other in ((calm.network, killed.network), (calm.average, killed.average)):
         for a, b in zip(one.parameters(), other.parameters(), strict=True):
             assert torch.equal(a, b)
-    best = [load_network(tmp_path / run / "weights.safetensors")[0] for run in ("calm", "killed")]
+    best = [
+        load_networks(tmp_path / run / "weights.safetensors")[0][0] for run in ("calm", "killed")
+    ]
     for a, b in zip(*(network.parameters() for network in best), strict=True):
         assert torch.equal(a, b)
 
@@ -108,7 +110,7 @@ def test_a_loss_that_is_no_number_stops_with_advice(cubes, tmp_path, monkeypatch
 
 
 def test_the_original_recipe_shows_whole_cubes_once_an_epoch(cubes):
-    recipe = PRESETS["seed"]
+    recipe = ORIGINAL
     windows = Windows(cubes, recipe.window, recipe.tumour, recipe.liver, recipe.seed)
     images = [windows.batch(step, 1)[0] for step in range(5)]
     assert images[0].shape == (1, 1, 32, 32, 32)
@@ -134,8 +136,9 @@ def test_a_dataset_without_tumours_still_trains(tmp_path):
 
 
 def test_of_the_liver_the_largest_piece_is_kept():
-    mask = np.zeros((9, 9, 9), np.uint8)
-    mask[:5, :5, :5], mask[2, 2, 2], mask[7:, 7:, 7:], mask[8, 8, 8] = 1, 2, 1, 2
-    kept = keep_largest(mask)
-    assert kept[2, 2, 2] == 2
-    assert not kept[7:].any()
+    shares = np.zeros((2, 9, 9, 9), np.float32)
+    shares[0, :5, :5, :5], shares[0, 7:, 7:, 7:] = 1, 1
+    shares[:, 2, 2, 2], shares[:, 8, 8, 8] = 1, 1
+    kept = keep_largest(shares)
+    assert kept[1, 2, 2, 2] == 1
+    assert not kept[:, 7:].any()
