@@ -7,24 +7,24 @@ registered at every ratio. Labels become occupancy: the share of a voxel that is
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from scipy import ndimage
 
 from liverlib import LiverlibError
-from liverlib.cases import Case
 from liverlib.files import atomic
-from liverlib.processes import in_processes
+from liverlib.nifti import crc32
 from liverlib.scan import Volume
-from liverlib.settings import digest, setting
+from liverlib.settings import setting
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # start, stop of voxels, RAS axes
-SLAB = 8  # slices made at once: what bounds the memory
+SLAB = 2  # slices made at once: what they are made of stays in the processor's cache
+BAND = 16  # rows of a matrix that share their range of columns
+AHEAD = 64  # slices read at once where a file's slowest axis is not the patient's
 
 
 @dataclass(frozen=True)
@@ -74,23 +74,47 @@ class Cube:
         if self.occupancy is not None:
             arrays["occupancy"] = np.ascontiguousarray(self.occupancy)
         place = {"box": self.box, "shape": self.shape, "method": self.method}
-        with atomic(path) as temporary:
+        place["checksum"] = _checksum(place, arrays)
+        with atomic(path) as temporary:  # one entry: safetensors orders several by chance
             save_file(arrays, temporary, {"place": json.dumps(place)})
 
     @classmethod
     def load(cls, path: Path) -> "Cube":
-        """The cube in a file; raises `LiverlibError` where it is corrupt."""
+        """The cube in a file, its arrays mapped into memory, where processes share them.
+
+        Raises `LiverlibError` where it is corrupt: not what its checksum says.
+        """
         try:
-            with safe_open(path, "np") as file:
-                place = json.loads(file.metadata()["place"])
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            place, arrays = _mapped(path)
+            if place.pop("checksum") != _checksum(place, arrays):
+                raise ValueError("its checksum differs")
+        except (OSError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
             raise LiverlibError(
                 f"{path}: not a cube ({error}). Delete it; it is made anew."
             ) from error
         box = tuple(tuple(edge) for edge in place["box"])
         occupancy = arrays.get("occupancy")
         return cls(arrays["image"], occupancy, box, tuple(place["shape"]), place["method"])
+
+
+def _checksum(place: dict, arrays: dict[str, np.ndarray]) -> int:
+    value = crc32(json.dumps(place).encode())
+    for name in sorted(arrays):
+        value = crc32(arrays[name], value)
+    return value
+
+
+def _mapped(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """The place and the arrays in a cube's file; safetensors' own reader would copy them."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        described = json.loads(file.read(size))
+    data = np.memmap(path, np.uint8, "r", 8 + size)
+    place = json.loads(described.pop("__metadata__")["place"])
+    return place, {
+        name: data[slice(*one["data_offsets"])].reshape(one["shape"])
+        for name, one in described.items()
+    }
 
 
 def to_cube(
@@ -103,18 +127,41 @@ def to_cube(
     if box is None:
         box = body_box(scan) if settings.crop == "body" else tuple((0, n) for n in scan.grid.shape)
     low, high = settings.window
-    size = (settings.size,) * 3
-
-    def shrink(voxels: np.ndarray, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        return np.concatenate(list(resampled(voxels, box, size, settings.method, value)), axis=2)
-
-    hu = shrink(scan.voxels, lambda block: np.clip(block, low, high, out=block))
+    value, how = _clip(scan.voxels.dtype, low, high), (settings.size, settings.method)
+    hu = _shrink(scan.voxels, box, *how, value)
     image = np.rint((hu - low) * (255 / (high - low))).astype(np.uint8)
-    occupancy = None
-    if label is not None:
-        shares = [shrink(label.voxels, lambda block, c=c: np.float32(block >= c)) for c in (1, 2)]
-        occupancy = np.rint(255 * np.stack(shares)).astype(np.uint8)
+    occupancy = _occupancy(label.voxels, box, *how) if label is not None else None
     return Cube(image, occupancy, box, scan.grid.shape, settings.method)
+
+
+def _occupancy(label: np.ndarray, box: Box, size: int, method: str) -> np.ndarray:
+    """How much of each voxel, in 1/255, is liver or tumour, and tumour: (2, S, S, S) uint8."""
+    shares = []
+    highest = _upright(label, lambda voxels: voxels.max(axis=2, keepdims=True))[:, :, 0]
+    for least in (1, 2):  # only where it lies is looked at, and one voxel around
+        parts = [_used(present) for present in ((highest >= least).T, highest >= least)]
+        x, y = (slice(max(0, part.start - 1), part.stop + 1) for part in parts)
+        moved = tuple(
+            (edge[0] - part.start, edge[1] - part.start)
+            for edge, part in zip(box, (x, y), strict=False)
+        )
+        share = _shrink(
+            label[x, y], (*moved, box[2]), size, method, lambda block, n=least: block >= n
+        )
+        shares.append(np.rint(255 * share).astype(np.uint8))
+    return np.stack(shares)
+
+
+def _shrink(
+    voxels: np.ndarray, box: Box, size: int, method: str, value: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    return np.concatenate(list(resampled(voxels, box, (size,) * 3, method, value)), axis=2)
+
+
+def _upright(voxels: np.ndarray, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """`value` of the voxels, taken forwards through memory: three times as fast as backwards."""
+    forwards = tuple(slice(None, None, -1 if step < 0 else 1) for step in voxels.strides)
+    return value(voxels[forwards])[forwards]
 
 
 def resampled(
@@ -126,21 +173,26 @@ def resampled(
 ) -> Iterator[np.ndarray]:
     """`voxels` inside `box`, brought to `size` voxels: slabs (X, Y, ≤ SLAB) from feet to head.
 
-    `value` turns each block of input, float32, into what is averaged. `box` may reach beyond the
-    array, which then counts as zero there.
+    `value` turns each block of input, (z, y, x), into what is averaged; blocks of nothing but
+    False cost nothing. `box` may reach beyond the array, which then counts as zero there.
     """
     along_x, along_y, along_z = (
         axis_weights(voxels.shape[i], size[i], *box[i], method) for i in range(3)
     )
-    used = tuple(_used(weights) for weights in (along_x, along_y))
-    along_x, along_y = along_x[:, used[0]].T.copy(), along_y[:, used[1]].copy()
-    for start in range(0, size[2], SLAB):
-        weights = along_z[start : start + SLAB]
-        part = _used(weights)
-        block = voxels[used[0], used[1], part].T.astype(np.float32, order="C")  # (z, y, x)
-        block = value(block)
-        flat = weights[:, part] @ block.reshape(len(block), -1)
-        yield (along_y @ flat.reshape(-1, *block.shape[1:]) @ along_x).T  # (x, y, z)
+    used_x, used_y = _used(along_x), _used(along_y)
+    bands_x, bands_y = _bands(along_x[:, used_x]), _bands(along_y[:, used_y])
+    slabs = [along_z[start : start + SLAB] for start in range(0, size[2], SLAB)]
+    blocks = _blocks(voxels[used_x, used_y], [_used(weights) for weights in slabs])
+    for weights, block in zip(slabs, blocks, strict=True):
+        block = _upright(block, value)
+        if block.dtype == bool and not block.any():
+            yield np.zeros((size[0], size[1], len(weights)), np.float32)
+            continue
+        block = block.astype(np.float32, order="C", copy=False)
+        weights = np.ascontiguousarray(weights[:, _used(weights)])
+        flat = weights @ block.reshape(len(block), -1)
+        rows = _along(bands_y, flat.reshape(-1, *block.shape[1:]))  # (z, y, x)
+        yield _along(bands_x, rows.swapaxes(1, 2)).transpose(1, 2, 0)  # (x, y, z)
 
 
 def axis_weights(n_in: int, n_out: int, start: float, stop: float, method: str) -> np.ndarray:
@@ -186,37 +238,47 @@ def body_box(scan: Volume, threshold: float = -300, margin_mm: float = 5) -> Box
     )
 
 
-def prepare(
-    cases: Sequence[Case],
-    settings: CubeSettings = CubeSettings(),
-    folder: str | Path = "data/cubes",
-    workers: int | None = None,
-) -> list[Path]:
-    """The cached cube of each case, made where it is missing, in `workers` processes.
+def _clip(dtype: np.dtype, low: float, high: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Clips to the window; integers among themselves where they can, which is twice as fast."""
+    if dtype.kind == "f" or not (float(low).is_integer() and float(high).is_integer()):
+        return lambda block: np.clip(block, np.float32(low), np.float32(high))
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    edges = (min(max(int(edge), least), most) for edge in (low, high))
+    low, high = (dtype.type(edge) for edge in edges)
+    return lambda block: np.clip(block, low, high)
 
-    A cube's file name holds what it was made from (the files' places, sizes and times) and its
-    folder the settings, so that a changed input or setting never meets a stale cube.
+
+def _blocks(voxels: np.ndarray, parts: list[slice]) -> Iterator[np.ndarray]:
+    """The slices of each part, (z, y, x).
+
+    Where slices lie scattered in memory, many are copied at once, as their lines would otherwise
+    be fetched again for every part.
     """
-    paths = [cube_path(case, settings, folder) for case in cases]
-    missing = [
-        (case, settings, path)
-        for case, path in zip(cases, paths, strict=True)
-        if not path.is_file()
-    ]
-    for _ in in_processes(_make, missing, workers, "cubes"):
-        pass
-    return paths
+    scattered = abs(voxels.strides[2]) < max(map(abs, voxels.strides))
+    chunk, start = voxels, 0
+    if scattered:
+        chunk = voxels[:, :, :0]
+    for part in parts:
+        if part.start < start or part.stop > start + chunk.shape[2]:
+            start = part.start
+            chunk = voxels[:, :, start : max(part.stop, start + AHEAD)].copy(order="F")
+        yield chunk[:, :, part.start - start : part.stop - start].T
 
 
-def cube_path(case: Case, settings: CubeSettings, folder: str | Path) -> Path:
-    """Where the cache keeps the cube of a case."""
-    files = [file for file in (case.image, case.label) if file]
-    stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return Path(folder) / digest(settings) / f"{case.name}-{digest(stats)}.safetensors"
+def _bands(weights: np.ndarray) -> list[tuple[slice, slice, np.ndarray]]:
+    """Rows, the columns that they touch, and the weights there: all else is zero."""
+    starts = range(0, len(weights), BAND)
+    rows = [slice(start, min(start + BAND, len(weights))) for start in starts]
+    columns = [_used(weights[some]) for some in rows]
+    return [(r, c, np.ascontiguousarray(weights[r, c])) for r, c in zip(rows, columns, strict=True)]
 
 
-def _make(case: Case, settings: CubeSettings, path: Path) -> None:
-    to_cube(*case.read(), settings).save(path)
+def _along(bands: list[tuple[slice, slice, np.ndarray]], block: np.ndarray) -> np.ndarray:
+    """`block` (n, in, m) with the bands' matrix applied to its middle axis, (n, out, m)."""
+    out = np.empty((len(block), bands[-1][0].stop, block.shape[2]), np.float32)
+    for rows, columns, weights in bands:
+        np.matmul(weights, block[:, columns], out=out[:, rows])
+    return out
 
 
 def _used(weights: np.ndarray) -> slice:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from liverlib import NOT_MEDICAL, LiverlibError, __version__
+from liverlib.cache import prepare
 from liverlib.cases import Case, find_cases, labelled, split
-from liverlib.cube import prepare
 from liverlib.files import read_json, write_json
 from liverlib.phantom import DRAWING, PhantomSettings, write_dataset
 from liverlib.presets import RunSettings, default_settings
