@@ -25,12 +25,14 @@ def in_processes(
     ("spawn"): a forked one would inherit the locks of torch's and the notebook's threads. Raises
     `LiverlibError` where a process was killed.
     """
+    if not calls:
+        return
     if isinstance(workers, Executor):
         yield from _submitted(workers, work, calls, title)
         return
     workers = min(workers or os.cpu_count() or 1, len(calls))
     if workers <= 1:
-        for arguments in tqdm(calls, title, disable=not calls):
+        for arguments in tqdm(calls, title):
             yield work(*arguments)
         return
     context = multiprocessing.get_context("spawn")
@@ -41,7 +43,7 @@ def in_processes(
 def _submitted(pool: Executor, work: Callable, calls: Sequence[tuple], title: str) -> Iterator[Any]:
     futures = [pool.submit(work, *arguments) for arguments in calls]
     try:
-        for future in tqdm(futures, title, disable=not calls):
+        for future in tqdm(futures, title):
             yield future.result()
     except BrokenExecutor as error:
         raise LiverlibError(

@@ -18,7 +18,7 @@ from liverlib.files import atomic
 from liverlib.nifti import compress, read_nifti, read_nifti_header
 
 CLASSES = {0: "background", 1: "liver", 2: "tumour"}
-MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}  # anything else in a header is taken for mm
+MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: metre, micron; all else is taken for mm
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Grid:
         shape = np.array(header.get_data_shape()[:3])
         order = io_orientation(stored)
         turned = stored @ nib.orientations.inv_ornt_aff(order, shape)
-        turned[:3] *= MM_PER_UNIT.get(header.get_xyzt_units()[0], 1.0)
+        turned[:3] *= MM_PER_UNIT.get(int(header["xyzt_units"]) % 8, 1.0)
         return cls(tuple(int(n) for n in shape[np.argsort(order[:, 0])]), turned, header)
 
     @classmethod
