@@ -23,7 +23,7 @@ from liverlib.settings import setting
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # start, stop of voxels, RAS axes
 SLAB = 2  # slices made at once: what they are made of stays in the processor's cache
-BAND = 16  # rows of a matrix that share their range of columns
+BAND = 8  # rows of a matrix that share their range of columns; more, and BLAS starts threads
 AHEAD = 64  # slices read at once where a file's slowest axis is not the patient's
 
 
@@ -190,8 +190,8 @@ def resampled(
             continue
         block = block.astype(np.float32, order="C", copy=False)
         weights = np.ascontiguousarray(weights[:, _used(weights)])
-        flat = weights @ block.reshape(len(block), -1)
-        rows = _along(bands_y, flat.reshape(-1, *block.shape[1:]))  # (z, y, x)
+        slices = np.matmul(weights, block.swapaxes(0, 1)).swapaxes(0, 1)
+        rows = _along(bands_y, slices)  # (z, y, x)
         yield _along(bands_x, rows.swapaxes(1, 2)).transpose(1, 2, 0)  # (x, y, z)
 
 
