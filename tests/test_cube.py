@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from conftest import ellipsoid, simple_case
-from liverlib.cube import CubeSettings, axis_weights, body_box, to_cube
+from liverlib.cube import CubeSettings, body_box, to_cube
 from liverlib.metrics import dice
+from liverlib.resample import axis_weights
 from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
 
 WHOLE = CubeSettings(crop="all")
