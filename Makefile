@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --disable-pip-version-check --quiet
 TORCH   = $(shell grep '^torch==' requirements.lock)
 
-.PHONY: run lab test test-colab clean
+.PHONY: run lab test fuzz test-colab clean
 
 run: $(VENV)/.ready
 	$(BIN)/liverlib run $(if $(DATA),--data "$(DATA)") $(if $(RUN),--run "$(RUN)") $(ARGS)
@@ -23,6 +23,10 @@ test: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
 	LIVERLIB_FAST=1 LIVERLIB_HOME=$$(mktemp -d) $(BIN)/python -m pytest --nbval-lax \
 		--nbval-current-env --nbval-cell-timeout=600 notebooks
+
+# 20,000 damaged scans and labels: a right cube or a clear refusal, or it is listed. Minutes.
+fuzz: $(VENV)/.ready-dev
+	$(BIN)/python tests/fuzz.py 20000
 
 # The notebooks with the versions of the packages that Colab ships and that differ most from ours.
 test-colab: $(VENV)-colab/.ready

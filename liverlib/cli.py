@@ -3,19 +3,24 @@
 import argparse
 import dataclasses
 import sys
+import time
 import typing
 from pathlib import Path
 
 from liverlib import NOT_MEDICAL, LiverlibError, __version__
+from liverlib.cache import folder_of, kept, prepare, prune
+from liverlib.cases import labelled
+from liverlib.files import read_json
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import read_scan, write_volume
-from liverlib.workspace import LOOKS, Run, newest_weights
+from liverlib.workspace import LOOKS, Run, home, newest_weights
 
 EXAMPLES = """\
 examples:
   liverlib run                                   phantoms → cubes → training → scores → report
   liverlib run --data my_scans --run first       the same on a folder of your own labelled scans
   liverlib run --liver.epochs 30 --cube.size 96  any field of any stage's settings
+  liverlib prepare my_scans --shard 2/8          an eighth of the cubes, for job arrays
   liverlib segment scan.nii.gz -o mask.nii.gz    with the weights of the latest run
 """
 
@@ -66,7 +71,15 @@ def _parser() -> argparse.ArgumentParser:
             "--preset", choices=["demo", "seed"], default="demo", help="a training recipe"
         )
     train.add_argument("--look", choices=LOOKS, help="only this one (default: one after the other)")
-    command(_prepare, "phantom cube")
+    prepared = command(_prepare, "phantom cube", data=False)
+    prepared.add_argument("data", type=Path, nargs="?", help="labelled scans (default: phantoms)")
+    prepared.add_argument("--workers", type=int, help="processes (default: one a processor)")
+    prepared.add_argument(
+        "--shard", type=_shard, default=slice(None), metavar="I/N", help="every Nth case, from I"
+    )
+    prepared.add_argument("--strict", action="store_true", help="stop at the first bad case")
+    cache = command(_cache, data=False)
+    cache.add_argument("--prune", type=float, metavar="DAYS", help="remove what was not used since")
     command(_phantoms, "phantom", data=False)
     segment = command(_segment, data=False)
     segment.add_argument("scan", type=Path, help="a .nii or .nii.gz file")
@@ -129,9 +142,27 @@ def _train(options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     """Only as far as the cached cubes, of every labelled case."""
     run = Run(_settings(options), options.data)
-    paths = [path for part in run.parts for path in run.cubes(part)]
-    size = sum(path.stat().st_size for path in paths) / 1e6
-    print(f"{len(paths)} cubes, {size:.0f} MB: {_short(paths[0].parent)}")
+    cases, folder = labelled(run.cases)[options.shard], home() / "data" / "cubes"
+    for settings in map(run.cube, run.looks):
+        paths = prepare(cases, settings, folder, options.workers, options.strict)
+        size = sum(path.stat().st_size for path in paths) / 1e6
+        where = _short(folder_of(settings, folder))
+        print(f"{len(paths)} cubes of the {settings.crop}, {size:.0f} MB: {where}")
+
+
+def _cache(options: argparse.Namespace) -> None:
+    """What the cache of cubes holds; with --prune, less of it."""
+    folder = home() / "data" / "cubes"
+    if options.prune is not None:
+        print(f"freed {prune(folder, options.prune) / 1e6:.0f} MB")
+    found = kept(folder)
+    for one in found:
+        used = time.strftime("%Y-%m-%d", time.localtime(one.used))
+        print(f"{one.folder.name}  {len(one.cubes):5} cubes  {one.size / 1e6:7.0f} MB  used {used}")
+        print(f"    {read_json(one.folder / 'settings.json')}")
+    total = sum(one.size for one in found) / 1e6
+    count = sum(len(one.cubes) for one in found) or "no"
+    print(f"{_short(folder)}: {count} cubes, {total:.0f} MB. Safe to delete.")
 
 
 def _phantoms(options: argparse.Namespace) -> None:
@@ -179,6 +210,14 @@ def _short(path: Path) -> Path:
 
 def _shown(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _shard(text: str) -> slice:
+    """ "2/8": the second of eight shares of the cases."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError("say which of how many: 1/4, 2/4, 3/4 or 4/4")
+    return slice(int(number) - 1, None, int(count))
 
 
 def _yes_or_no(text: str) -> bool:

@@ -1,36 +1,37 @@
 """Scan → cube of 128³ → scan: what a network sees, and the way back to the scan's own grid.
 
-Resampling is one small matrix an axis. Going down, an output voxel is the average of what it
-covers (area averaging: nothing is skipped, nothing shifts); going up, it is interpolated linearly
-between centres. The same matrices take the image, the label and the prediction, so that they stay
-registered at every ratio. Labels become occupancy: the share of a voxel that is liver or tumour.
+Image, label and prediction are resampled by the same matrices, so that they stay registered at
+every ratio. Labels become occupancy: the share of a voxel that is liver or tumour.
+
+A cube holds a whole body, or, for a second look, the liver that was found. Then grey values are
+counted from that liver's own median, so that a tumour looks alike in every contrast phase.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from scipy import ndimage
 
 from liverlib import LiverlibError
-from liverlib.cases import Case
 from liverlib.files import atomic
-from liverlib.processes import in_processes
+from liverlib.nifti import crc32
+from liverlib.resample import SLAB, forwards, resampled, used
 from liverlib.scan import Volume
-from liverlib.settings import digest, setting
+from liverlib.settings import setting
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # start, stop of voxels, RAS axes
 MARGIN_MM = 10.0  # around the liver in the second look
-SLAB = 8  # slices made at once: what bounds the memory
+LIVER_WINDOW = (-120.0, 120.0)  # of the second look, from the liver's median on
 
 
 @dataclass(frozen=True)
 class CubeSettings:
-    """How a scan becomes a cube."""
+    """How a scan becomes a cube; with crop="liver", `window` is counted from the liver's median."""
 
     size: int = setting(128, "voxels along each edge")
     window: tuple[float, float] = setting((-60.0, 200.0), "HU that become 0 and 255; clipped")
@@ -53,16 +54,20 @@ class Cube:
     shape: tuple[int, int, int]
     method: str = "area"
 
-    def to_grid(self, probabilities: np.ndarray) -> np.ndarray:
+    def to_grid(self, shares: np.ndarray) -> np.ndarray:
         """Classes (X, Y, Z) on the scan's grid, uint8, from (2, S, S, S) shares like `occupancy`.
 
-        A voxel is liver where the first is at least ½, and tumour where also the second is.
+        Works slab by slab: no float array of the scan's size is made.
         """
-        return blend([(self, probabilities)], (1, 1, 1))
+        mask = np.zeros(self.shape, np.uint8, order="F")
+        inside = mask[tuple(slice(start, stop) for start, stop in self.box)]
+        for n, slab in enumerate(self.slabs(shares, self.box)):
+            inside[:, :, n * SLAB : (n + 1) * SLAB] = classes(slab)
+        return mask
 
     def slabs(self, shares: np.ndarray, box: Box) -> Iterator[np.ndarray]:
-        """The shares (2, S, S, S) of this cube brought to the scan's voxels in `box`, which lies
-        within the cube's: slabs (2, X, Y, ≤ SLAB), from feet to head."""
+        """The shares (2, S, S, S) brought to the scan's voxels in `box`, which lies within the
+        cube's own: slabs (2, X, Y, ≤ SLAB), from feet to head."""
         part = tuple(
             ((low - start) * n / (stop - start), (high - start) * n / (stop - start))
             for (low, high), (start, stop), n in zip(box, self.box, self.image.shape, strict=True)
@@ -77,17 +82,21 @@ class Cube:
         if self.occupancy is not None:
             arrays["occupancy"] = np.ascontiguousarray(self.occupancy)
         place = {"box": self.box, "shape": self.shape, "method": self.method}
-        with atomic(path) as temporary:
+        place["checksum"] = _checksum(place, arrays)
+        with atomic(path) as temporary:  # one entry: safetensors orders several by chance
             save_file(arrays, temporary, {"place": json.dumps(place)})
 
     @classmethod
     def load(cls, path: Path) -> "Cube":
-        """The cube in a file; raises `LiverlibError` where it is corrupt."""
+        """The cube in a file, its arrays mapped into memory, where processes share them.
+
+        Raises `LiverlibError` where it is corrupt: not what its checksum says.
+        """
         try:
-            with safe_open(path, "np") as file:
-                place = json.loads(file.metadata()["place"])
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            place, arrays = _mapped(path)
+            if place.pop("checksum") != _checksum(place, arrays):
+                raise ValueError("its checksum differs")
+        except (OSError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
             raise LiverlibError(
                 f"{path}: not a cube ({error}). Delete it; it is made anew."
             ) from error
@@ -96,43 +105,30 @@ class Cube:
         return cls(arrays["image"], occupancy, box, tuple(place["shape"]), place["method"])
 
 
-def blend(looks: Sequence[tuple[Cube, np.ndarray]], spacing: Sequence[float]) -> np.ndarray:
-    """Classes (X, Y, Z) on the scan's grid, uint8, from cubes of it and their (2, S, S, S) shares.
-
-    The first look counts where it is alone; inside the box of the next, that one takes over, by
-    and by over `MARGIN_MM` from the faces of its box, so that no seam is left. Works slab by slab:
-    no float array of the scan's size is made.
-    """
-    mask = np.zeros(looks[0][0].shape, np.uint8, order="F")
-    for n, (cube, shares) in enumerate(looks):
-        inside = mask[tuple(slice(start, stop) for start, stop in cube.box)]
-        slabs = cube.slabs(shares, cube.box)
-        if n:
-            below = looks[n - 1][0].slabs(looks[n - 1][1], cube.box)
-            x, y, z = _ramps(cube, spacing)
-            slabs = (
-                first + x[:, None, None] * y[:, None] * z[at : at + SLAB] * (second - first)
-                for at, first, second in zip(range(0, len(z), SLAB), below, slabs, strict=True)
-            )
-        for at, (liver, tumour) in zip(range(0, inside.shape[2], SLAB), slabs, strict=True):
-            classes = (liver >= 0.5).astype(np.uint8)
-            classes += (tumour >= 0.5) & (liver >= 0.5)
-            inside[:, :, at : at + SLAB] = classes
-    return mask
+def _checksum(place: dict, arrays: dict[str, np.ndarray]) -> int:
+    value = crc32(json.dumps(place).encode())
+    for name in sorted(arrays):
+        value = crc32(arrays[name], value)
+    return value
 
 
-def _ramps(cube: Cube, spacing: np.ndarray) -> list[np.ndarray]:
-    """Along each axis of a box, from 0 at its faces to 1 at `MARGIN_MM` and deeper.
+def _mapped(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """The place and the arrays in a cube's file; safetensors' own reader would copy them."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        described = json.loads(file.read(size))
+    data = np.memmap(path, np.uint8, "r", 8 + size)
+    place = json.loads(described.pop("__metadata__")["place"])
+    return place, {
+        name: data[slice(*one["data_offsets"])].reshape(one["shape"])
+        for name, one in described.items()
+    }
 
-    A face that is the scan's own is no seam: there it is 1 at once.
-    """
-    ramps = []
-    for (start, stop), whole, mm in zip(cube.box, cube.shape, spacing, strict=True):
-        at = np.arange(start, stop) + 0.5
-        low = (at - start) * mm / MARGIN_MM if start > 0 else np.ones(len(at))
-        high = (stop - at) * mm / MARGIN_MM if stop < whole else np.ones(len(at))
-        ramps.append(np.minimum(np.minimum(low, high), 1).astype(np.float32))
-    return ramps
+
+def classes(shares: np.ndarray) -> np.ndarray:
+    """Shares (2, …) → classes (…): liver where the first is at least ½, tumour where both are."""
+    liver, tumour = shares >= 0.5
+    return liver.astype(np.uint8) + (tumour & liver)
 
 
 def to_cube(
@@ -140,74 +136,73 @@ def to_cube(
     label: Volume | None = None,
     settings: CubeSettings = CubeSettings(),
     box: Box | None = None,
+    level: float = 0.0,
 ) -> Cube:
-    """The scan (and its label) inside `box`, by default as `settings.crop` says, as a cube.
+    """The scan (and its label) inside `box` as a cube, its window moved by `level` HU.
 
-    With ``crop="liver"`` the box is that of the label's liver.
+    By default the box is what `settings.crop` says. With a label and ``crop="liver"`` both come
+    from the label's liver; without one they must be given.
     """
-    if box is None:
-        box = _cropped(scan, label, settings.crop)
-    low, high = settings.window
-    size = (settings.size,) * 3
-
-    def shrink(voxels: np.ndarray, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        return np.concatenate(list(resampled(voxels, box, size, settings.method, value)), axis=2)
-
-    hu = shrink(scan.voxels, lambda block: np.clip(block, low, high, out=block))
-    image = np.rint((hu - low) * (255 / (high - low))).astype(np.uint8)
-    occupancy = None
-    if label is not None:
-        shares = [shrink(label.voxels, lambda block, c=c: np.float32(block >= c)) for c in (1, 2)]
-        occupancy = np.rint(255 * np.stack(shares)).astype(np.uint8)
+    if box is None and settings.crop == "liver":
+        box, level = _liver(scan, label)
+    elif box is None:
+        box = body_box(scan) if settings.crop == "body" else tuple((0, n) for n in scan.grid.shape)
+    how, window = (settings.size, settings.method), tuple(edge + level for edge in settings.window)
+    image = _shrink(scan.voxels, box, *how, window, _clip(scan.voxels.dtype, *window))
+    occupancy = _occupancy(label.voxels, box, *how) if label is not None else None
     return Cube(image, occupancy, box, scan.grid.shape, settings.method)
 
 
-def resampled(
+def _occupancy(label: np.ndarray, box: Box, size: int, method: str) -> np.ndarray:
+    """How much of each voxel, in 1/255, is liver or tumour, and tumour: (2, S, S, S) uint8."""
+    shares = []
+    turn = forwards(label)
+    highest = label[turn].max(axis=2, keepdims=True)[turn][:, :, 0]
+    for least in (1, 2):  # only where it lies is looked at, and one voxel around
+        parts = [used(present) for present in ((highest >= least).T, highest >= least)]
+        starts = [max(0, part.start - 1) for part in parts] + [0]
+        moved = tuple((low - n, high - n) for (low, high), n in zip(box, starts, strict=True))
+        x, y = (slice(n, part.stop + 1) for n, part in zip(starts, parts, strict=False))
+        value = partial(np.less_equal, least)
+        shares.append(_shrink(label[x, y], moved, size, method, (0, 1), value))
+    return np.stack(shares)
+
+
+def _shrink(
     voxels: np.ndarray,
-    box: tuple,
-    size: tuple[int, int, int],
-    method: str = "area",
-    value: Callable[[np.ndarray], np.ndarray] = lambda block: block,
-) -> Iterator[np.ndarray]:
-    """`voxels` inside `box`, brought to `size` voxels: slabs (X, Y, ≤ SLAB) from feet to head.
+    box: Box,
+    size: int,
+    method: str,
+    window: tuple[float, float],
+    value: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """(S, S, S) uint8: 0…255 over `window`."""
+    low, high = window
+    cube = np.empty((size,) * 3, np.uint8)
+    for n, slab in enumerate(resampled(voxels, box, cube.shape, method, value)):
+        cube[:, :, n * SLAB : (n + 1) * SLAB] = np.rint((slab - low) * (255 / (high - low)))
+    return cube
 
-    `value` turns each block of input, float32, into what is averaged. `box` may reach beyond the
-    array, which then counts as zero there.
-    """
-    along_x, along_y, along_z = (
-        axis_weights(voxels.shape[i], size[i], *box[i], method) for i in range(3)
+
+def liver_box(liver: np.ndarray, spacing: Sequence[float]) -> Box | None:
+    """The box around a mask (X, Y, Z) and `MARGIN_MM` more; None where the mask is empty."""
+    found = ndimage.find_objects(liver.view(np.uint8))
+    if not found:
+        return None
+    margin = np.ceil(MARGIN_MM / np.asarray(spacing)).astype(int).tolist()
+    return tuple(
+        (max(0, part.start - m), min(size, part.stop + m))
+        for part, m, size in zip(found[0], margin, liver.shape, strict=True)
     )
-    used = tuple(_used(weights) for weights in (along_x, along_y))
-    along_x, along_y = along_x[:, used[0]].T.copy(), along_y[:, used[1]].copy()
-    for start in range(0, size[2], SLAB):
-        weights = along_z[start : start + SLAB]
-        part = _used(weights)
-        block = voxels[used[0], used[1], part].T.astype(np.float32, order="C")  # (z, y, x)
-        block = value(block)
-        flat = weights[:, part] @ block.reshape(len(block), -1)
-        yield (along_y @ flat.reshape(-1, *block.shape[1:]) @ along_x).T  # (x, y, z)
 
 
-def axis_weights(n_in: int, n_out: int, start: float, stop: float, method: str) -> np.ndarray:
-    """The matrix (n_out, n_in) that resamples one axis from `start` to `stop` of its voxels' edges.
-
-    Output voxels wider than input voxels average what they cover; narrower ones interpolate
-    between the two nearest centres. ``nearest`` takes the voxel at floor(i · in / out), which is
-    what ``torch.nn.functional.interpolate`` does and why its results are shifted.
-    """
-    edges = np.linspace(start, stop, n_out + 1)[:, None]
-    low, high = edges[:-1], edges[1:]
-    voxel = np.arange(n_in)[None]
-    if method == "nearest":
-        weights = voxel == np.floor(low + 1e-6)
-    elif (stop - start) / n_out > 1:
-        covered = np.minimum(high, voxel + 1) - np.maximum(low, voxel)
-        weights = np.clip(covered, 0, None) / (high - low)
-    else:
-        centre = (low + high) / 2 - 0.5
-        inside = (centre >= -0.5) & (centre <= n_in - 0.5)
-        weights = np.clip(1 - np.abs(np.clip(centre, 0, n_in - 1) - voxel), 0, None) * inside
-    return weights.astype(np.float32)
+def _liver(scan: Volume, label: Volume) -> tuple[Box, float]:
+    """The box around the label's liver, and its median HU rounded; the body where there is none."""
+    liver = label.voxels >= 1
+    box = liver_box(liver, scan.grid.spacing)
+    if box is None:
+        return body_box(scan), 0.0
+    return box, float(np.rint(np.median(scan.voxels[liver])))
 
 
 def body_box(scan: Volume, threshold: float = -300, margin_mm: float = 5) -> Box:
@@ -231,59 +226,11 @@ def body_box(scan: Volume, threshold: float = -300, margin_mm: float = 5) -> Box
     )
 
 
-def liver_box(classes: np.ndarray, spacing: np.ndarray, margin_mm: float = MARGIN_MM) -> Box | None:
-    """The box around everything that is liver or tumour, and a margin; None without any."""
-    found = ndimage.find_objects((classes > 0).view(np.uint8))
-    if not found:
-        return None
-    margin = np.ceil(margin_mm / spacing).astype(int).tolist()
-    return tuple(
-        (max(0, part.start - m), min(size, part.stop + m))
-        for part, m, size in zip(found[0], margin, classes.shape, strict=True)
-    )
-
-
-def _cropped(scan: Volume, label: Volume | None, crop: str) -> Box:
-    if crop == "liver" and label is not None:
-        found = liver_box(label.voxels, scan.grid.spacing)
-        return found or body_box(scan)  # a label without any liver: there is nothing to look at
-    return body_box(scan) if crop == "body" else tuple((0, n) for n in scan.grid.shape)
-
-
-def prepare(
-    cases: Sequence[Case],
-    settings: CubeSettings = CubeSettings(),
-    folder: str | Path = "data/cubes",
-    workers: int | None = None,
-) -> list[Path]:
-    """The cached cube of each case, made where it is missing, in `workers` processes.
-
-    A cube's file name holds what it was made from (the files' places, sizes and times) and its
-    folder the settings, so that a changed input or setting never meets a stale cube.
-    """
-    paths = [cube_path(case, settings, folder) for case in cases]
-    missing = [
-        (case, settings, path)
-        for case, path in zip(cases, paths, strict=True)
-        if not path.is_file()
-    ]
-    for _ in in_processes(_make, missing, workers, "cubes"):
-        pass
-    return paths
-
-
-def cube_path(case: Case, settings: CubeSettings, folder: str | Path) -> Path:
-    """Where the cache keeps the cube of a case."""
-    files = [file for file in (case.image, case.label) if file]
-    stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return Path(folder) / digest(settings) / f"{case.name}-{digest(stats)}.safetensors"
-
-
-def _make(case: Case, settings: CubeSettings, path: Path) -> None:
-    to_cube(*case.read(), settings).save(path)
-
-
-def _used(weights: np.ndarray) -> slice:
-    """The range of input voxels that any of the weights touches; one voxel where none is."""
-    columns = np.flatnonzero(weights.any(axis=0))
-    return slice(int(columns[0]), int(columns[-1]) + 1) if columns.size else slice(0, 1)
+def _clip(dtype: np.dtype, low: float, high: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Clips to the window; integers among themselves where they can, which is twice as fast."""
+    if dtype.kind == "f" or not (float(low).is_integer() and float(high).is_integer()):
+        return lambda block: np.clip(block, np.float32(low), np.float32(high))
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    edges = (min(max(int(edge), least), most) for edge in (low, high))
+    low, high = (dtype.type(edge) for edge in edges)
+    return lambda block: np.clip(block, low, high)

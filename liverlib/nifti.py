@@ -5,6 +5,7 @@ unpacks three times as fast as zlib) and because a header can claim anything.
 """
 
 import gzip
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +14,17 @@ from typing import BinaryIO
 
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from liverlib import LiverlibError
 
 try:  # drop-in for gzip; Colab lacks it
     from isal import igzip
+    from isal.isal_zlib import crc32
     from isal.isal_zlib import error as _isal_error
 except ImportError:
-    igzip, _isal_error = gzip, zlib.error
+    igzip, crc32, _isal_error = gzip, zlib.crc32, zlib.error
 
 DEFLATE_LIMIT = 1032  # no gzip stream unpacks to more than this many times its size
 
@@ -35,14 +39,15 @@ def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
         shape, dtype = _spatial_shape(path, header), header.get_data_dtype()
         if dtype.kind not in "iuf":
             raise LiverlibError(f"{path}: holds {dtype} voxels; expected plain numbers, one each.")
-        count, offset = int(np.prod(shape)), int(header.get_data_offset())
+        count, offset = math.prod(shape), int(header.get_data_offset())
         size = path.stat().st_size
         claimed = offset + count * dtype.itemsize
         if claimed > (size * DEFLATE_LIMIT if _is_gzip(path) else size):
             raise EOFError(f"its header claims {claimed:,} bytes")
         if not _is_gzip(path):
             return header, np.memmap(path, dtype, "r", offset, shape, order="F")
-        file.read(max(0, offset - file.tell()))
+        while (ahead := offset - file.tell()) > 0 and file.read(min(ahead, 1 << 24)):
+            pass
         raw = np.empty(count, dtype)
         _fill(raw, file)
         return header, raw.reshape(shape, order="F")
@@ -80,7 +85,7 @@ def _read_header(path: Path, file: BinaryIO) -> nib.Nifti1Header:
     is_nifti2 = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
     try:
         header = (nib.Nifti2Header if is_nifti2 else nib.Nifti1Header).from_fileobj(file)
-    except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError, ValueError) as error:
+    except (HeaderDataError, WrapStructError, ValueError, OverflowError) as error:
         raise LiverlibError(
             f"{path}: not a NIfTI file ({error}). Convert it, with dcm2niix for instance."
         ) from error
@@ -98,6 +103,8 @@ def _spatial_shape(path: Path, header: nib.Nifti1Header) -> tuple[int, int, int]
             f"{path}: has shape {shape}; expected three axes of at least two voxels. "
             "Extract one 3D volume from it."
         )
+    if not 0 <= header["vox_offset"] < 1 << 40:  # not a number, too
+        raise LiverlibError(f"{path}: its voxels begin nowhere. Copy or convert it again.")
     return shape
 
 
@@ -119,6 +126,10 @@ def _refusals(path: str | Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise LiverlibError(f"{path}: no such file.") from error
+    except MemoryError as error:
+        raise LiverlibError(
+            f"{path}: too large for this machine's memory. Crop it, or check its header."
+        ) from error
     except (OSError, EOFError, zlib.error, _isal_error) as error:
         raise LiverlibError(
             f"{path}: truncated or corrupt ({error}). Copy or download it again."

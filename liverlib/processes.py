@@ -1,36 +1,58 @@
-"""The same work over many cases, side by side in processes, with a progress bar."""
+"""The same work over many cases, side by side, with a progress bar."""
 
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from liverlib import LiverlibError
+
 
 def in_processes(
-    work: Callable, calls: Sequence[tuple], workers: int | None = None, title: str = ""
+    work: Callable,
+    calls: Sequence[tuple],
+    workers: int | Executor | None = None,
+    title: str = "",
 ) -> Iterator[Any]:
-    """`work(*arguments)` for each of `calls`, in order; `workers` None means one a processor.
+    """`work(*arguments)` for each of `calls`, in order.
 
-    With one worker, or one call, everything happens in this process. New processes start afresh
-    ("spawn"): a forked one would inherit the locks of torch's and the notebook's threads.
+    `workers` is a number of processes, None for one a processor, or an executor to submit to. With
+    one worker, or one call, everything happens in this process. New processes start afresh
+    ("spawn"): a forked one would inherit the locks of torch's and the notebook's threads. Raises
+    `LiverlibError` where a process was killed.
     """
+    if not calls:
+        return
+    if isinstance(workers, Executor):
+        yield from _submitted(workers, work, calls, title)
+        return
     workers = min(workers or os.cpu_count() or 1, len(calls))
     if workers <= 1:
-        for arguments in tqdm(calls, title, disable=not calls):
+        for arguments in tqdm(calls, title):
             yield work(*arguments)
         return
     context = multiprocessing.get_context("spawn")
     with _one_thread_each(), ProcessPoolExecutor(workers, context) as pool:
-        futures = [pool.submit(work, *arguments) for arguments in calls]
-        try:
-            for future in tqdm(futures, title):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from _submitted(pool, work, calls, title)
+
+
+def _submitted(pool: Executor, work: Callable, calls: Sequence[tuple], title: str) -> Iterator[Any]:
+    futures = [pool.submit(work, *arguments) for arguments in calls]
+    try:
+        for future in tqdm(futures, title):
+            yield future.result()
+    except BrokenExecutor as error:
+        raise LiverlibError(
+            f"{title}: a worker was killed, as happens where memory runs out. "
+            "Use fewer workers; what is done is kept."
+        ) from error
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 @contextmanager

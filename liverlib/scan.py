@@ -18,7 +18,7 @@ from liverlib.files import atomic
 from liverlib.nifti import compress, read_nifti, read_nifti_header
 
 CLASSES = {0: "background", 1: "liver", 2: "tumour"}
-MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}  # anything else in a header is taken for mm
+MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: metre, micron; all else is taken for mm
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Grid:
         shape = np.array(header.get_data_shape()[:3])
         order = io_orientation(stored)
         turned = stored @ nib.orientations.inv_ornt_aff(order, shape)
-        turned[:3] *= MM_PER_UNIT.get(header.get_xyzt_units()[0], 1.0)
+        turned[:3] *= MM_PER_UNIT.get(int(header["xyzt_units"]) % 8, 1.0)
         return cls(tuple(int(n) for n in shape[np.argsort(order[:, 0])]), turned, header)
 
     @classmethod
@@ -116,7 +116,7 @@ def read_scan(path: str | Path) -> Volume:
     Raises `LiverlibError` for what is not a readable 3D volume of finite numbers.
     """
     header, raw = read_nifti(Path(path))
-    voxels = _hounsfield(raw, *header.get_slope_inter())
+    voxels = _hounsfield(raw, *_slope_inter(path, header))
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
         raise LiverlibError(
             f"{path}: holds NaN or infinite voxels. Replace them, with -1024 (air) for instance."
@@ -134,8 +134,8 @@ def read_label(
     holds, for instance ``{255: 2}``. Raises `LiverlibError` for any other value.
     """
     header, raw = read_nifti(Path(path))
-    slope, inter = header.get_slope_inter()
-    if (slope or 1, inter or 0) != (1, 0):
+    slope, inter = _slope_inter(path, header)
+    if (slope, inter) != (1, 0):
         raw = raw * slope + inter
     for old, new in (classes or {}).items():
         raw = np.where(raw == old, raw.dtype.type(new), raw)
@@ -176,16 +176,28 @@ def read_header(path: str | Path) -> Grid:
     return _grid(path, read_nifti_header(Path(path)))
 
 
-def _hounsfield(raw: np.ndarray, slope: float | None, inter: float | None) -> np.ndarray:
+def _slope_inter(path: str | Path, header: nib.Nifti1Header) -> tuple[float, float]:
+    """What turns raw voxels into values; (1, 0) where the header says nothing."""
+    try:
+        slope, inter = header.get_slope_inter()
+    except nib.spatialimages.HeaderDataError as error:
+        raise LiverlibError(f"{path}: {error}. Correct scl_slope and scl_inter.") from error
+    return (1.0, 0.0) if slope is None else (slope, inter)
+
+
+def _hounsfield(raw: np.ndarray, slope: float, inter: float) -> np.ndarray:
     """Raw voxels to HU: integers stay integers where slope and intercept allow it."""
-    slope, inter = (1.0 if slope is None else slope), (0.0 if inter is None else inter)
+    if raw.dtype == np.int16 and (slope, inter) == (1, 0):
+        return raw
     if raw.dtype.kind in "iu" and slope == 1 and float(inter).is_integer():
         low, high = int(raw.min()) + int(inter), int(raw.max()) + int(inter)
-        dtype = np.promote_types(np.min_scalar_type(min(low, -high - 1)), np.int16)
-        if inter == 0:
-            return raw.astype(dtype, copy=False)
-        return np.add(raw, int(inter), dtype=dtype, casting="unsafe")
-    return np.add(np.multiply(raw, slope, dtype=np.float32), inter, dtype=np.float32)
+        if max(-low, high) < 1 << 31:
+            dtype = np.promote_types(np.min_scalar_type(min(low, -high - 1)), np.int16)
+            if inter == 0:
+                return raw.astype(dtype, copy=False)
+            return np.add(raw, int(inter), dtype=dtype, casting="unsafe")
+    with np.errstate(all="ignore"):  # what overflows is infinite, and refused as such
+        return np.add(np.multiply(raw, slope, dtype=np.float32), inter, dtype=np.float32)
 
 
 def _check_classes(path: str | Path, raw: np.ndarray) -> None:

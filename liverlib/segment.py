@@ -13,8 +13,9 @@ import torch
 from scipy import ndimage
 
 from liverlib import LiverlibError
-from liverlib.cube import Box, Cube, CubeSettings, blend, liver_box, to_cube
+from liverlib.cube import MARGIN_MM, Box, Cube, CubeSettings, classes, liver_box, to_cube
 from liverlib.device import best_device, mixed_precision
+from liverlib.resample import SLAB
 from liverlib.scan import Volume
 from liverlib.settings import from_dict
 from liverlib.unet import UNet3D, load_networks
@@ -27,13 +28,15 @@ class Look:
     networks: Sequence[UNet3D]
     cube: CubeSettings
 
-    def shares(self, scan: Volume, box: Box | None = None) -> tuple[Cube, np.ndarray]:
-        """The scan's cube (of `box`), and how much of each voxel is liver, and tumour.
+    def shares(
+        self, scan: Volume, box: Box | None = None, level: float = 0.0
+    ) -> tuple[Cube, np.ndarray]:
+        """The scan's cube, and how much of each voxel is liver, and tumour.
 
         (2, S, S, S) float32, as `Cube.occupancy`. Of the liver the largest connected piece is
         kept: elsewhere a network now and then takes spleen or heart for liver.
         """
-        cube = to_cube(scan, settings=self.cube, box=box)
+        cube = to_cube(scan, None, self.cube, box, level)
         answers = [probabilities(network, cube) for network in self.networks]
         return cube, keep_largest(np.mean(answers, axis=0))
 
@@ -73,10 +76,49 @@ class Segmenter:
 
     def segment(self, scan: Volume) -> Volume:
         """The scan's mask on its own grid: 0 background, 1 liver, 2 tumour (only inside liver)."""
-        looks = [self.body.shares(scan)]
-        if self.liver and (box := found_box(*looks[0], scan.grid.spacing)):
-            looks.append(self.liver.shares(scan, box))
-        return Volume(blend(looks, scan.grid.spacing), scan.grid, scan.name)
+        first, shares = self.body.shares(scan)
+        mask, spacing = first.to_grid(shares), scan.grid.spacing
+        if self.liver and (box := found_box(first, shares, spacing)):
+            low, high = self.body.cube.window
+            median = np.median(first.image[shares[0] >= 0.5])
+            level = float(np.rint(low + median * (high - low) / 255))
+            blend(mask, (first, shares), self.liver.shares(scan, box, level), spacing)
+        return Volume(mask, scan.grid, scan.name)
+
+
+def blend(
+    mask: np.ndarray,
+    first: tuple[Cube, np.ndarray],
+    second: tuple[Cube, np.ndarray],
+    spacing: Sequence[float],
+) -> None:
+    """Draws into the mask what the second look says inside its box.
+
+    It takes over from the first by and by, over `MARGIN_MM` from the faces of its box, so that no
+    seam is left. Each look is a cube and its (2, S, S, S) shares.
+    """
+    box = second[0].box
+    inside = mask[tuple(slice(start, stop) for start, stop in box)]
+    x, y, z = _ramps(second[0], spacing)
+    slabs = zip(first[0].slabs(first[1], box), second[0].slabs(second[1], box), strict=True)
+    for n, (before, after) in enumerate(slabs):
+        part = slice(n * SLAB, (n + 1) * SLAB)
+        weight = x[:, None, None] * y[:, None] * z[part]
+        inside[:, :, part] = classes(before + weight * (after - before))
+
+
+def _ramps(cube: Cube, spacing: Sequence[float]) -> list[np.ndarray]:
+    """Along each axis of a box, from 0 at its faces to 1 at `MARGIN_MM` and deeper.
+
+    A face that is the scan's own is no seam: there it is 1 at once.
+    """
+    ramps = []
+    for (start, stop), whole, mm in zip(cube.box, cube.shape, spacing, strict=True):
+        at = np.arange(start, stop) + 0.5
+        low = (at - start) * mm / MARGIN_MM if start > 0 else np.ones(len(at))
+        high = (stop - at) * mm / MARGIN_MM if stop < whole else np.ones(len(at))
+        ramps.append(np.minimum(np.minimum(low, high), 1).astype(np.float32))
+    return ramps
 
 
 @torch.inference_mode()

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from liverlib import NOT_MEDICAL, LiverlibError, __version__
+from liverlib.cache import prepare
 from liverlib.cases import Case, find_cases, labelled, split
-from liverlib.cube import prepare
+from liverlib.cube import LIVER_WINDOW, CubeSettings
 from liverlib.files import read_json, write_json
 from liverlib.phantom import DRAWING, PhantomSettings, write_dataset
 from liverlib.presets import RunSettings, default_settings
@@ -86,11 +87,15 @@ class Run:
         """The cubes that a look has of one of `parts`; those of all are made at once, so that a
         broken file is met before the training and not after it."""
         cases = [case for part in self.parts.values() for case in part]
-        settings = self.settings.cube if look == "body" else replace(self.settings.cube, crop=look)
         with self._timed("cubes"):
-            paths = prepare(cases, settings, home() / "data" / "cubes")
+            paths = prepare(cases, self.cube(look), home() / "data" / "cubes")
         names = {case.name for case in self.parts[part]}
         return [path for case, path in zip(cases, paths, strict=True) if case.name in names]
+
+    def cube(self, look: str) -> CubeSettings:
+        """How a scan becomes the cube that a look sees."""
+        first = self.settings.cube
+        return first if look == "body" else replace(first, crop=look, window=LIVER_WINDOW)
 
     @property
     def looks(self) -> list[str]:
@@ -105,8 +110,7 @@ class Run:
 
         cubes = self.cubes("train", look), self.cubes("validation", look)
         self._claim()
-        cube = to_dict(self.settings.cube) | ({} if look == "body" else {"crop": look})
-        about = {"data": self.source, **self._described, "cube": cube}
+        about = {"data": self.source, **self._described, "cube": to_dict(self.cube(look))}
         with self._timed("training"):
             return train(*cubes, self.folder / look, getattr(self.settings, look), about, on_epoch)
 

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from conftest import ellipsoid, simple_case
-from liverlib import LiverlibError
-from liverlib.cases import Case
-from liverlib.cube import Cube, CubeSettings, axis_weights, body_box, cube_path, prepare, to_cube
+from liverlib.cube import CubeSettings, body_box, to_cube
 from liverlib.metrics import dice
+from liverlib.resample import axis_weights
 from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
 
 WHOLE = CubeSettings(crop="all")
@@ -132,39 +131,3 @@ def test_the_real_scans_labels_survive(shared):
         assert dice(label.voxels > 0, back > 0) > 0.98
         if (label.voxels == 2).any():
             assert dice(label.voxels == 2, back == 2) > 0.98
-
-
-@pytest.fixture
-def case(tmp_path) -> Case:
-    scan, label = simple_case()
-    write_volume(tmp_path / "i.nii.gz", scan.voxels, scan.grid)
-    write_volume(tmp_path / "l.nii.gz", label.voxels, label.grid)
-    return Case("one", tmp_path / "i.nii.gz", tmp_path / "l.nii.gz", "one")
-
-
-def test_a_cached_cube_is_the_cube(case, tmp_path):
-    settings = CubeSettings(size=24)
-    (path,) = prepare([case], settings, tmp_path / "cubes")
-    cached, made = Cube.load(path), to_cube(*case.read(), settings)
-    np.testing.assert_array_equal(cached.image, made.image)
-    np.testing.assert_array_equal(cached.occupancy, made.occupancy)
-    assert (cached.box, cached.shape, cached.method) == (made.box, made.shape, made.method)
-
-
-def test_the_cache_is_used_and_never_stale(case, tmp_path):
-    settings, folder = CubeSettings(size=24), tmp_path / "cubes"
-    (path,) = prepare([case], settings, folder)
-    made = path.stat().st_mtime_ns
-    assert prepare([case], settings, folder) == [path]
-    assert path.stat().st_mtime_ns == made
-    assert cube_path(case, CubeSettings(size=16), folder) != path
-    scan, _ = simple_case(seed=1)
-    write_volume(case.image, scan.voxels, scan.grid)
-    assert cube_path(case, settings, folder) != path
-
-
-def test_a_corrupt_cube_is_said(case, tmp_path):
-    (path,) = prepare([case], CubeSettings(size=16), tmp_path / "cubes")
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(LiverlibError, match="not a cube"):
-        Cube.load(path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from liverlib import LiverlibError
-from liverlib.augment import augment
+from liverlib.augment import augment, implant
 from liverlib.device import mixed_precision
 from liverlib.losses import class_shares, cross_entropy, dice_cross_entropy, soft_dice
 from liverlib.unet import FORMAT, UNet3D, fold, load_networks, save_networks, unfold
@@ -153,6 +153,25 @@ def test_equal_seeds_give_equal_changes():
     one, two = (augment(x, y, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(one[0], two[0])
     np.testing.assert_array_equal(one[1], two[1])
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_made_up_tumours_lie_in_the_liver_and_change_nothing_else(seed):
+    places = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 32)] * 3, indexing="ij"))
+    ball = (places.square().sum(0) < 0.5).float()
+    occupancy = torch.zeros(2, 2, 32, 32, 32)
+    occupancy[0, 0] = ball  # the second sample shows no liver
+    image = torch.rand(2, 1, 32, 32, 32)
+    random = torch.Generator().manual_seed(seed)
+    changed, shares = implant(image, occupancy, random)
+    outside = (ball == 0).expand(2, 1, -1, -1, -1)
+    assert torch.equal(changed[outside], image[outside])
+    assert torch.equal(changed[1], image[1])
+    assert torch.equal(shares[:, 0], occupancy[:, 0])
+    assert shares[0, 1].sum() > 5
+    assert not shares[0, 1][ball == 0].any()
+    assert not torch.equal(changed[0], image[0])
 
 
 @pytest.mark.parametrize("edge", [32, 48, 64])

@@ -9,7 +9,7 @@ from liverlib import LiverlibError, train
 from liverlib.cube import CubeSettings, to_cube
 from liverlib.metrics import dice
 from liverlib.presets import ORIGINAL, TrainSettings
-from liverlib.segment import Segmenter, keep_largest
+from liverlib.segment import Segmenter
 from liverlib.settings import to_dict
 from liverlib.train import Training, read_history, train_step
 from liverlib.unet import load_networks
@@ -133,12 +133,3 @@ def test_a_dataset_without_tumours_still_trains(tmp_path):
     rows = train.train(paths[:2], paths[2:], tmp_path / "run", QUICK, about)
     assert np.isnan(rows[-1]["validation_tumour_dice"])
     assert (tmp_path / "run" / "weights.safetensors").exists()
-
-
-def test_of_the_liver_the_largest_piece_is_kept():
-    shares = np.zeros((2, 9, 9, 9), np.float32)
-    shares[0, :5, :5, :5], shares[0, 7:, 7:, 7:] = 1, 1
-    shares[:, 2, 2, 2], shares[:, 8, 8, 8] = 1, 1
-    kept = keep_largest(shares)
-    assert kept[1, 2, 2, 2] == 1
-    assert not kept[:, 7:].any()

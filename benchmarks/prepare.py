@@ -1,0 +1,264 @@
+"""How fast and how large preparing a scan is: liverlib beside MONAI, TorchIO and the original way.
+
+Makes CT-like scans with labels, then has each way bring scan and label to 128³, in a fresh process
+each time (imports not timed, memory the whole process' peak), and prints tables in Markdown:
+`python benchmarks/prepare.py` for all, `… peers --slices 300` or `… cache` for a part. Peers that
+are not installed are left out: `pip install --no-deps monai torchio`, and what they ask for.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from liverlib.cache import prepare
+from liverlib.cases import Case
+from liverlib.cube import Cube, to_cube
+from liverlib.nifti import read_nifti
+from liverlib.phantom import make_phantom
+from liverlib.processes import in_processes
+
+LOW, HIGH, SIZE = -60, 200, 128
+
+
+def write_case(folder: Path, slices: int) -> list[Case]:
+    """A phantom at 512×512 pixels with noise of its own, stored as nibabel does, gz and plain."""
+    scan, label = make_phantom(3)
+    random = np.random.default_rng(slices)
+    shape = 512, 512, slices
+    x, y, z = (np.arange(n) * m // n for n, m in zip(shape, scan.voxels.shape, strict=True))
+    hu, classes = np.empty(shape, np.int16, order="F"), np.empty(shape, np.uint8, order="F")
+    for n, slice_ in enumerate(z):
+        noise = 12 * random.standard_normal((512, 512), np.float32)
+        hu[:, :, n] = scan.voxels[:, :, slice_][np.ix_(x, y)] + noise.astype(np.int16)
+        classes[:, :, n] = label.voxels[:, :, slice_][np.ix_(x, y)]
+    affine, cases = np.diag([-0.75, -0.75, 240 / slices, 1]), []
+    for kind in (".nii.gz", ".nii"):
+        case = Case(f"{slices}{kind}", *(folder / f"{one}-{slices}{kind}" for one in "sl"))
+        nib.Nifti1Image(hu, affine).to_filename(case.image)
+        nib.Nifti1Image(classes, affine).to_filename(case.label)
+        cases.append(case)
+    return cases
+
+
+def decompression(case: Case):
+    """Only the voxels into memory, by what liverlib reads with; plain files are copied there."""
+    for file in (case.image, case.label):
+        np.array(read_nifti(file)[1], copy=file.suffix != ".gz")
+
+
+def liverlib(case: Case):
+    to_cube(*case.read())
+
+
+def liverlib_cached(case: Case):
+    with tempfile.TemporaryDirectory() as folder:
+        prepare([case], folder=folder, workers=1)
+
+
+def original():
+    """min–max on the whole volume in float64, `F.interpolate`: trilinear, and nearest."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    def way(case: Case):
+        image, label = (nib.load(file).get_fdata() for file in (case.image, case.label))
+        image = (image - image.min()) / (image.max() - image.min())
+        for array, how in ((image, {"mode": "trilinear"}), (label, {"mode": "nearest"})):
+            tensor = torch.tensor(array, dtype=torch.float32)[None, None]
+            interpolate(tensor, size=(SIZE,) * 3, **how)
+
+    return way
+
+
+def monai():
+    from monai import transforms as t
+
+    both = ["image", "label"]
+    chain = t.Compose([
+        t.LoadImaged(both),
+        t.EnsureChannelFirstd(both),
+        t.Orientationd(both, "RAS", labels=None),
+        t.ScaleIntensityRanged("image", LOW, HIGH, 0, 1, clip=True),
+        t.Resized(both, (SIZE,) * 3, mode=("area", "nearest")),
+    ])  # fmt: skip
+    return lambda case: chain({"image": case.image, "label": case.label})
+
+
+def torchio():
+    import torchio as tio
+
+    chain = tio.Compose([tio.ToCanonical(), tio.Clamp(LOW, HIGH), tio.Resize(SIZE)])
+
+    def way(case: Case):
+        scan, label = tio.ScalarImage(case.image), tio.LabelMap(case.label)
+        chain(tio.Subject(image=scan, label=label))
+
+    return way
+
+
+PEERS = {"original": original, "MONAI": monai, "TorchIO": torchio}
+OURS = {
+    "decompression alone": decompression,
+    "liverlib": liverlib,
+    "liverlib, hashed and written": liverlib_cached,
+}
+
+
+def measure(way: str, image: str, label: str) -> None:
+    """In a process of its own: prints seconds, those of processors, and peak memory in MB."""
+    run = OURS[way] if way in OURS else PEERS[way]()
+    case = Case("case", Path(image), Path(label))
+    started = time.perf_counter(), time.process_time()
+    run(case)
+    seconds = time.perf_counter() - started[0], time.process_time() - started[1]
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(json.dumps([*seconds, int(status["VmHWM"].split()[0]) / 1024]))
+
+
+def fresh(*arguments: str) -> list:
+    """What a fresh process of this script prints."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peers(folder: Path, slices: int, repeats: int) -> None:
+    """The table of one number of slices: every way in turn, `repeats` times."""
+    there = [name for name in PEERS if name == "original" or importlib.util.find_spec(name.lower())]
+    ways = [*there, *OURS]
+    for case in write_case(folder, slices):
+        found = {way: [] for way in ways}
+        for _ in range(repeats):
+            for way in ways:
+                found[way].append(fresh("measure", case.image, case.label, "--way", way))
+        best = {way: np.min(values, axis=0) for way, values in found.items()}
+        fastest, _, smallest = np.min([best[way] for way in there], axis=0)
+        raw = 512 * 512 * slices * 3 / 2**20
+        print(f"\n512×512×{case.name}, {raw:.0f} MB of scan and label, best of {repeats}\n")
+        print(
+            "| way | seconds | peak MB | × fastest peer | of its least memory | × decompression |"
+        )
+        print("| --- | --- | --- | --- | --- | --- |")
+        for way, (seconds, busy, peak) in best.items():
+            ratio = seconds / best["decompression alone"][0]
+            print(f"| {way} | {seconds:.2f} | {busy:.2f} | {peak:.0f} | {fastest / seconds:.1f} | "
+                  f"{peak / smallest:.2f} | {ratio:.2f} |", flush=True)  # fmt: skip
+        case.image.unlink(), case.label.unlink()
+
+
+def workers(folder: Path, count: int) -> None:
+    """One worker and two, each on `count` cases of 512×512×300."""
+    case, plain = write_case(folder, 300)
+    plain.image.unlink(), plain.label.unlink()
+    cases = [Case(f"case {n}", case.image, case.label) for n in range(count)]
+    seconds = {}
+    for number in (1, 2):
+        list(in_processes(time.sleep, [(0,)] * number, number))  # files of modules, warm
+        started = time.perf_counter()
+        prepare(cases, folder=folder / f"by {number}", workers=number)
+        seconds[number] = time.perf_counter() - started
+    print(f"\n{count} cases of 512×512×300.nii.gz, hashed, made and written; processes started\n")
+    print("| workers | seconds | × one |\n| --- | --- | --- |")
+    for number, value in seconds.items():
+        print(f"| {number} | {value:.1f} | {seconds[1] / value:.2f} |")
+
+
+def cache(folder: Path, count: int = 131) -> None:
+    """Cubes back from the cache, and an epoch over all of them."""
+    from liverlib.windows import Windows  # torch is not to count among what the others need
+
+    case = write_case(folder, 75)[0]
+    cases = [Case(f"case {n}", case.image, case.label) for n in range(count)]
+    paths = prepare(cases, folder=folder / "cubes")
+    loads = []
+    for path in paths:
+        started = time.perf_counter()
+        Cube.load(path)
+        loads.append(time.perf_counter() - started)
+    print(f"\nwarm cache of {count} cubes, {sum(p.stat().st_size for p in paths) / 1e6:.0f} MB\n")
+    print("| what | |\n| --- | --- |")
+    print(f"| a cube, checked and mapped: median | {1e3 * np.median(loads):.2f} ms |")
+    for size, name in ((64, "windows of 64³"), (0, "whole cubes")):
+        windows = Windows(paths, size, 0.67, 0.2, 0)
+        started = time.perf_counter()
+        for step in range(count // 2 + 1):
+            windows.batch(step, 2)
+        print(f"| an epoch of {name}, in twos | {time.perf_counter() - started:.2f} s |")
+    for n, (rss, pss) in enumerate(side_by_side(paths), start=1):
+        print(
+            f"| training process {n} of 2: maps, and its share of that | {rss:.0f}, {pss:.0f} MB |"
+        )
+
+
+def side_by_side(paths: list[Path]) -> list[tuple[float, float]]:
+    """Two processes that have read every cube: MB of cubes mapped, and divided by who maps them."""
+    command = [sys.executable, __file__, "hold", *map(str, paths)]
+    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, **pipe) for _ in range(2)]
+    for one in both:
+        one.stdout.readline()  # has read them
+    found = []
+    for one in both:
+        one.stdin.write("\n"), one.stdin.flush()
+        found.append(json.loads(one.stdout.readline()))
+    for one in both:
+        one.stdin.close(), one.wait()
+    return found
+
+
+def hold(*paths: str) -> None:
+    from liverlib.windows import Windows
+
+    windows = Windows([Path(path) for path in paths], 0, 0.67, 0.2, 0)
+    for step in range(len(paths)):
+        windows.batch(step, 1)
+    print("read", flush=True)
+    sys.stdin.readline()
+    sums, ours = {"Rss": 0.0, "Pss": 0.0}, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, *values = line.split()
+        if "-" in name:
+            ours = line.endswith(".safetensors")
+        elif ours and name[:-1] in sums:
+            sums[name[:-1]] += int(values[0]) / 1024
+    print(json.dumps(list(sums.values())), flush=True)
+    sys.stdin.readline()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", default="all")
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--slices", type=int, nargs="+", default=[75, 300, 800])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--cases", type=int, default=32)
+    parser.add_argument("--way")
+    options = parser.parse_args()
+    if options.part == "measure":
+        return measure(options.way, *options.files)
+    if options.part == "hold":
+        return hold(*options.files)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, "
+          f"Python {platform.python_version()}")  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        if options.part in ("all", "peers"):
+            for slices in options.slices:
+                peers(Path(folder), slices, options.repeats)
+        if options.part in ("all", "workers"):
+            workers(Path(folder), options.cases)
+        if options.part in ("all", "cache"):
+            cache(Path(folder))
+
+
+if __name__ == "__main__":
+    main()
