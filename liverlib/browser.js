@@ -20,6 +20,7 @@
   };
   const NAMES = Object.keys(PLANES);
   const KINDS = ["", "liver", "tumour", "agreed", "missed", "extra"]; // as render.KINDS
+  const BANDS = ["liver", "tumour", "missed", "extra"]; // of the strip along a slider
   const WORDS = ["background", "liver", "tumour"];
   const SHOWN_AS = { label: "truth", mask: "prediction", both: "both", difference: "difference" };
 
@@ -200,14 +201,15 @@
     const sides = ["left", "right", "top", "bottom"].map((side) =>
       element("span", { className: `side ${side}`, ariaHidden: "true" }),
     );
-    const name = element("span", { className: "name", ariaHidden: "true" });
-    const frame = element("div", { className: "frame" }, picture, ...sides, name);
+    const name = element("div", { className: "name", ariaHidden: "true" });
+    const frame = element("div", { className: "frame" }, picture, ...sides);
     const slider = element("input", { type: "range", min: 0, max: shape[through] - 1, step: 1 });
     slider.setAttribute("aria-label", `${plane} slice`);
-    const bands = facts.has.label && facts.has.mask ? 4 : 2;
-    const strip = element("canvas", { width: shape[through], height: bands, ariaHidden: "true" });
+    const bands = BANDS.slice(0, facts.has.label && facts.has.mask ? 4 : 2);
+    slider.title = pairs === null ? "" : `Where there is, from the top: ${bands.join(", ")}`;
+    const strip = element("canvas", { width: shape[through], height: bands.length, ariaHidden: "true" });
     const track = element("div", { className: "track" }, strip, slider);
-    const root = element("section", { className: "view" }, frame, track);
+    const root = element("section", { className: "view" }, name, frame, track);
     root.dataset.plane = plane;
     root.setAttribute("aria-label", `${plane} view`);
     $("views").append(root);
@@ -244,13 +246,17 @@
     return state.layout === "three" ? NAMES : [state.layout];
   }
 
-  // All planes at one scale, as large as the page is wide.
+  // All planes at one scale, as large as the page is wide; below each other where it is narrow.
   function arrange() {
     const planes = visible();
     const mm = (axis) => shape[axis] * facts.spacing[axis];
-    const wide = planes.reduce((sum, plane) => sum + mm(PLANES[plane].across), 0);
+    const stacked = $("views").clientWidth < 560;
+    $("views").classList.toggle("stacked", stacked);
+    const widths = planes.map((plane) => mm(PLANES[plane].across));
+    const wide = stacked ? Math.max(...widths) : widths.reduce((sum, width) => sum + width, 0);
     const high = Math.max(...planes.map((plane) => mm(PLANES[plane].up)));
-    const room = $("views").clientWidth - planes.length * 4 - (planes.length - 1) * 6;
+    const columns = stacked ? 1 : planes.length;
+    const room = $("views").clientWidth - columns * 4 - (columns - 1) * 6;
     const scale = Math.min(room / wide, (planes.length > 1 ? 400 : 560) / high);
     for (const view of views) {
       const { across, up } = PLANES[view.plane];
@@ -261,15 +267,11 @@
     fitFrame();
   }
 
-  // Inside a notebook the page lives in an iframe: make it as high as what it holds.
+  // Inside a notebook the page lives in an iframe: make it as high as what it holds. Where the host
+  // keeps us apart from it (frameElement is null then), it keeps the height that it was given.
   function fitFrame() {
-    try {
-      if (window.frameElement) {
-        window.frameElement.style.height = `${document.documentElement.offsetHeight + 2}px`;
-      }
-    } catch {
-      // The host keeps us apart from it; then the height it was given stays, with a scroll bar.
-    }
+    if (!window.frameElement) return;
+    window.frameElement.style.height = `${document.documentElement.offsetHeight + 2}px`;
   }
 
   // ---- Words around the pictures --------------------------------------------------------------
@@ -354,7 +356,7 @@
     const context = view.strip.getContext("2d");
     context.clearRect(0, 0, n, 4);
     const held = Array.from({ length: n }, (_, slice) => tally(view.plane, slice));
-    ["liver", "tumour", "missed", "extra"].forEach((name, band) => {
+    BANDS.forEach((name, band) => {
       const kind = KINDS.indexOf(name);
       const most = Math.max(...held.map((h) => h[kind]));
       context.fillStyle = `rgb(${facts.colours[name].join(" ")})`;
@@ -422,6 +424,10 @@
       sidesOf(view.plane).forEach((letter, i) => (view.sides[i].textContent = letter));
       view.crossAcross.hidden = view.crossDown.hidden = !state.cross;
     }
+    // Differences have colours of their own, which the legend says.
+    $("tumour").closest(".bar").classList.toggle("difference", state.show === "difference");
+    // Ten slices a second are too many to be read out.
+    $("readout").setAttribute("aria-live", state.playing ? "off" : "polite");
     const tumours = slicesWithTumour(state.active).length > 0;
     for (const id of ["previous", "largest", "next"]) $(id).disabled = !tumours;
     writeLegend();
@@ -693,16 +699,17 @@
   function composePicture() {
     const shown = views.filter((view) => !view.root.hidden);
     const boxes = shown.map((view) => view.frame.getBoundingClientRect());
-    const [left, top] = [boxes[0].left, boxes[0].top];
-    const [width, height] = [boxes.at(-1).right - left, boxes[0].height + 48];
+    const [left, top] = [boxes[0].left, shown[0].name.getBoundingClientRect().top];
+    const width = Math.max(...boxes.map((box) => box.right)) - left;
+    const height = boxes.at(-1).bottom - top;
     const scale = 2; // sharp enough for print
-    const canvas = element("canvas", { width: width * scale, height: height * scale });
+    const canvas = element("canvas", { width: width * scale, height: (height + 66) * scale });
     const context = canvas.getContext("2d");
     context.scale(scale, scale);
-    context.fillRect(0, 0, width, height);
+    context.fillRect(0, 0, width, height + 66);
     context.imageSmoothingEnabled = state.smooth;
     for (const view of shown) pastePicture(context, view, left, top);
-    writeCaption(context, boxes[0].height);
+    writeCaption(context, width - 12, height);
     return canvas;
   }
 
@@ -716,27 +723,33 @@
       context.fillRect(x, y + down * box.height, box.width, 1);
       context.fillRect(x + across * box.width, y, 1, box.height);
     }
-    context.fillStyle = "white";
-    context.font = "600 13px system-ui, sans-serif";
-    for (const label of [...view.sides, view.name]) {
-      const at = label.getBoundingClientRect();
-      context.fillText(label.textContent, at.left - left, at.bottom - top - 4);
+    context.save();
+    Object.assign(context, { fillStyle: "white", shadowColor: "black", shadowBlur: 6 });
+    for (const words of [...view.sides, view.name]) {
+      const at = words.getBoundingClientRect();
+      context.font = `${words === view.name ? 400 : 600} 13px system-ui, sans-serif`;
+      context.fillText(words.textContent, at.left - left + 3, at.bottom - top - 4);
     }
+    context.restore();
   }
 
-  function writeCaption(context, height) {
+  // Three lines below the pictures, condensed where they are too long.
+  function writeCaption(context, width, height) {
     context.font = "13px system-ui, sans-serif";
     context.fillStyle = "white";
-    context.fillText(`${facts.title}  ${facts.note}`, 6, height + 18);
+    context.fillText(`${facts.title}  ${facts.note}`, 6, height + 18, width);
+    context.fillText(readOut(), 6, height + 38, width);
     let x = 6;
     for (const name of legendOf()) {
       context.fillStyle = `rgb(${facts.colours[name].join(" ")})`;
-      context.fillRect(x, height + 28, 11, 11);
+      context.fillRect(x, height + 48, 11, 11);
       context.fillStyle = "white";
-      context.fillText(name, x + 16, height + 38);
+      context.fillText(name, x + 16, height + 58);
       x += 32 + context.measureText(name).width;
     }
-    context.fillText(`${howShown() ?? ""}   ${readOut()}`, x, height + 38);
+    const window_ = `window ${state.width} / ${state.level} HU`;
+    const words = [legendOf().length ? howShown() : "", window_].filter(Boolean);
+    context.fillText(words.join(" · "), x, height + 58, Math.max(1, width - x));
   }
 
   function savePicture() {
@@ -754,15 +767,13 @@
   // host and theme. On its own, or where the host keeps us apart: as the system is set.
 
   function behindUs() {
-    try {
-      for (let at = window.frameElement; at; at = at.parentElement) {
-        const [r, g, b, a = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g).map(Number);
-        if (a > 0.5) return 0.3 * r + 0.6 * g + 0.1 * b;
-      }
-    } catch {
-      // Another origin: the system's setting it is.
+    for (let at = window.frameElement; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g).map(Number);
+      if (a > 0.5) return 0.3 * r + 0.6 * g + 0.1 * b;
     }
-    return null;
+    // A host without any colour is white, unless it says that it can be dark.
+    const host = window.frameElement?.ownerDocument.documentElement;
+    return host && !getComputedStyle(host).colorScheme.includes("dark") ? 255 : null;
   }
 
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
@@ -776,17 +787,12 @@
   function watchTheme() {
     followTheme();
     prefersDark.addEventListener("change", followTheme);
-    try {
-      const host = window.frameElement?.ownerDocument;
-      const watcher = new MutationObserver(() => setTimeout(followTheme, 50));
-      for (const at of host ? [host.documentElement, host.body] : []) {
-        watcher.observe(at, { attributes: true });
-      }
-      // Style sheets of a theme may come after its name.
-      if (host) new MutationObserver(followTheme).observe(host.head, { childList: true });
-    } catch {
-      // As above.
-    }
+    const host = window.frameElement?.ownerDocument;
+    if (!host) return;
+    const watcher = new MutationObserver(() => setTimeout(followTheme, 50));
+    for (const at of [host.documentElement, host.body]) watcher.observe(at, { attributes: true });
+    // Style sheets of a theme may come after its name.
+    new MutationObserver(followTheme).observe(host.head, { childList: true });
   }
 
   // ---- Begin ----------------------------------------------------------------------------------

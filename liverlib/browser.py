@@ -53,7 +53,7 @@ class SliceBrowser:
         # Where a host strips the iframe (an untrusted notebook), the picture in it stays.
         return (
             f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self._page())}" '
-            'style="width: 100%; height: 560px; border: 0" allow="fullscreen">'
+            'style="width: 100%; height: 560px; border: 0">'
             f"{self._image()}</iframe>"
         )
 
@@ -64,7 +64,8 @@ class SliceBrowser:
 
     def _image(self) -> str:
         source = base64.b64encode(self.picture).decode()
-        return f'<img alt="{html.escape(self.title)}" src="data:image/png;base64,{source}">'
+        words = f"{self.title}: one axial slice, {self.facts['note']}"
+        return f'<img alt="{html.escape(words)}" src="data:image/png;base64,{source}">'
 
     def _page(self, fallback: str = "") -> str:
         script = (HERE / "browser.js").read_text(encoding="utf-8")

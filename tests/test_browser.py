@@ -110,6 +110,7 @@ def test_a_notebook_gets_an_iframe_with_the_picture_in_it(scan, label):
     assert iframe["title"] == "A title"
     assert "DecompressionStream" in iframe["srcdoc"]
     (image,) = parts.all("img")
+    assert image["alt"] == "A title: one axial slice, 20 × 18 × 14 voxels"
     assert image["src"] == f"data:image/png;base64,{bundle['image/png']}"
     best = largest_slice(label)
     levels = HU_LEVELS[to_levels(scan.voxels)]

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from lab import command, jupyterlab, open_notebook, write_notebook
 from PIL import Image
 
 from liverlib import browser
+from liverlib.page import page as html_page
 from liverlib.render import HU_LEVELS, PLANES, SHOW, WINDOWS, letters, render_slice, to_levels
 from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
 
@@ -34,6 +36,16 @@ WIDE = {"width": 1100, "height": 900}
 PIXELS = """() => Object.fromEntries(sliceBrowser.views.map(v => [v.plane, {
   rows: v.canvas.height, columns: v.canvas.width,
   bytes: [...v.context.getImageData(0, 0, v.canvas.width, v.canvas.height).data]}]))"""
+
+
+CELL = """\
+import numpy as np
+from liverlib.browser import show
+from liverlib.scan import Grid, Volume
+arrays = np.load("case.npz").values()
+volumes = [Volume(a, Grid.of(a.shape, np.diag([2.0, 3, 4, 1])), "case") for a in arrays]
+show(*volumes, title="A case")
+"""
 
 
 def make_case(seed=0):
@@ -88,10 +100,49 @@ def case_file(tmp_path_factory):
     return page.save(tmp_path_factory.mktemp("browser") / "case.html")
 
 
-@pytest.fixture
-def page(chromium, case_file):
-    with opened(chromium, case_file) as page:
-        yield page
+class Framed:
+    """A frame that is used like a page: what a frame has not is asked of the page around it."""
+
+    def __init__(self, frame):
+        self.frame = frame
+
+    def __getattr__(self, name):
+        return getattr(self.frame if hasattr(self.frame, name) else self.frame.page, name)
+
+
+@pytest.fixture(scope="module")
+def notebook(chromium, tmp_path_factory):
+    """The frame of the same browser as that of `case_file`, shown by a cell in JupyterLab."""
+    pytest.importorskip("jupyterlab", reason="THE SLICE BROWSER IS NOT TESTED IN JUPYTERLAB")
+    folder = tmp_path_factory.mktemp("lab")
+    np.savez(folder / "case.npz", *make_case())
+    write_notebook(folder / "case.ipynb", [CELL])
+    with jupyterlab(folder) as address:
+        context = chromium.new_context(viewport={"width": 1500, "height": 1000}, bypass_csp=True)
+        lab = context.new_page()
+        open_notebook(lab, address, "case.ipynb")
+        command(lab, "notebook:run-all-cells")
+        iframe = lab.locator(".jp-OutputArea-output iframe")
+        iframe.wait_for()
+        yield iframe.element_handle()
+        context.close()
+
+
+@pytest.fixture(params=["file", "JupyterLab"])
+def page(request, chromium, case_file):
+    """The browser of a case, anew for each test: from disk with no network, and in a notebook."""
+    if request.param == "file":
+        with opened(chromium, case_file) as page:
+            yield page
+        return
+    iframe = request.getfixturevalue("notebook")
+    frame = iframe.content_frame()
+    frame.evaluate("window.old = true")
+    iframe.evaluate("frame => { frame.srcdoc = frame.srcdoc; }")
+    frame.wait_for_function("!window.old && document.querySelector('main:not([hidden])')")
+    iframe.scroll_into_view_if_needed()
+    frame.click("h1")  # or keys would be the notebook's
+    yield Framed(frame)
 
 
 def state(page):
@@ -293,6 +344,27 @@ def test_opacity_is_a_slider(page):
     assert (bare.max(-1) == bare.min(-1)).all()
 
 
+def test_only_colours_that_are_painted_are_beside_the_classes(page):
+    swatches = page.locator("label .swatch:visible")
+    assert swatches.count() == 2
+    page.select_option("#show", "difference")
+    assert swatches.count() == 0
+    page.select_option("#show", "mask")
+    assert swatches.count() == 2
+
+
+def test_a_narrow_page_has_its_planes_below_each_other(chromium, case_file):
+    with opened(chromium, case_file, viewport={"width": 420, "height": 900}) as page:
+        boxes = [page.locator(f"[data-plane={p}]").bounding_box() for p in sorted(PLANES)]
+        assert all(a["y"] + a["height"] <= b["y"] for a, b in itertools.pairwise(boxes))
+        assert all(box["width"] > 200 for box in boxes)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 420
+        page.set_viewport_size(WIDE)
+        page.wait_for_function("!document.querySelector('.stacked')")
+        boxes = [page.locator(f"[data-plane={p}]").bounding_box() for p in PLANES]
+        assert len({box["y"] for box in boxes}) == 1
+
+
 def test_the_legend_says_what_the_colours_are(page):
     legend = page.locator("#legend > span")
     page.select_option("#show", "both")
@@ -377,7 +449,9 @@ def test_space_plays_and_stops(page):
     page.wait_for_function("sliceBrowser.state.at[0] === 13")
     page.wait_for_function("sliceBrowser.state.at[0] === 2")  # round the end
     assert page.get_attribute("#play", "aria-pressed") == "true"
+    assert page.get_attribute("#readout", "aria-live") == "off"  # or it would be read out for ever
     page.keyboard.press("Space")
+    assert page.get_attribute("#readout", "aria-live") == "polite"
     stopped = state(page)["at"]
     page.evaluate("() => new Promise(done => setTimeout(done, 200))")
     assert state(page)["at"] == stopped
@@ -425,6 +499,8 @@ def test_the_strip_shows_where_things_are(page):
     }""")
     bands = np.array(alpha).reshape(4, 14, 4)[..., 3] > 0
     assert np.array_equal(bands, expected)
+    told = page.get_by_label("axial slice").get_attribute("title")
+    assert told == "Where there is, from the top: liver, tumour, missed, extra"
 
 
 def test_a_click_on_a_lesion_jumps_there(page):
@@ -449,6 +525,20 @@ def test_the_view_is_saved_as_png(page, tmp_path):
     colours = np.array(picture.convert("RGB")).reshape(-1, 3)
     assert (colours == (86, 180, 233)).all(1).any()  # the legend
     assert len(np.unique(colours, axis=0)) > 1000  # the slices
+
+
+def test_a_saved_view_is_wide_enough_for_its_words(chromium, tmp_path):
+    shown = browser.show(*volumes(make_case()), title="a very long name of a case " * 9)
+    narrow = {"width": 330, "height": 900}
+    with opened(chromium, shown.save(tmp_path / "page.html"), viewport=narrow) as page:
+        page.evaluate("sliceBrowser.draw()")
+        with page.expect_download() as waiting:
+            page.click("#save")
+        waiting.value.save_as(tmp_path / "view.png")
+    caption = np.array(Image.open(tmp_path / "view.png").convert("L"))[-132:]  # at twice the size
+    written = (caption > 60).any(0)
+    assert written[12:].any()
+    assert not written[-12:].any()
 
 
 def test_everything_can_be_reached_by_keyboard_and_has_a_name(page):
@@ -587,9 +677,9 @@ def test_without_scripts_the_picture_is_there(chromium, case_file):
 # ---- On a host page ------------------------------------------------------------------------------
 
 
-def host_page(chromium, pages, style=""):
+def host_page(chromium, pages, style="", **options):
     """A tall page that holds browsers as a notebook does, and counts the keys that reach it."""
-    context = chromium.new_context(viewport=WIDE, offline=True, bypass_csp=True)
+    context = chromium.new_context(viewport=WIDE, offline=True, bypass_csp=True, **options)
     host = context.new_page()
     body = "".join(page._repr_html_() for page in pages)
     host.set_content(
@@ -672,6 +762,63 @@ def test_it_follows_the_hosts_theme(chromium):
     frame.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     host.evaluate("document.body.className = ''")
     frame.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("style", "theme"), [("", "light"), (":root { color-scheme: light dark }", "dark")]
+)
+def test_on_a_host_without_colours_it_is_dark_only_where_the_host_is(chromium, style, theme):
+    pages = [browser.show(*volumes(make_case()))]
+    context, _, (frame,) = host_page(chromium, pages, style, color_scheme="dark")
+    assert frame.evaluate("document.documentElement.dataset.theme") == theme
+    context.close()
+
+
+def test_a_host_may_keep_it_apart(chromium):
+    """In a sandbox, which hides the host's theme and height, it works all the same."""
+    shown = browser.show(*volumes(make_case()))
+    context = chromium.new_context(viewport=WIDE, offline=True, bypass_csp=True)
+    host = context.new_page()
+    host.set_content(shown._repr_html_().replace("<iframe", '<iframe sandbox="allow-scripts"'))
+    frame = host.frames[1]
+    frame.wait_for_selector("main:not([hidden])")
+    frame.locator("[data-plane=axial] .frame").click()
+    host.keyboard.press("Home")
+    frame.wait_for_function("sliceBrowser.state.at[2] === 0")
+    assert host.locator("iframe").bounding_box()["height"] == 560
+    context.close()
+
+
+def test_in_a_report_it_scrolls_with_no_network(chromium, tmp_path):
+    shown = browser.show(*volumes(make_case()))
+    (tmp_path / "report.html").write_text(html_page("A run", shown._repr_html_()), "utf-8")
+    scrolls_offline(chromium, tmp_path / "report.html")
+
+
+def test_in_an_exported_notebook_it_scrolls_with_no_network(chromium, tmp_path):
+    export = pytest.importorskip("nbconvert", reason="NO NBCONVERT: EXPORTED NOTEBOOKS UNTESTED")
+    bundle = browser.show(*volumes(make_case()))._repr_mimebundle_()
+    output = {"output_type": "display_data", "metadata": {}, "data": bundle}
+    path = write_notebook(tmp_path / "notebook.ipynb", ["show(scan)"], [output])
+    text, _ = export.HTMLExporter().from_filename(str(path))
+    (tmp_path / "exported.html").write_text(text, "utf-8")
+    scrolls_offline(chromium, tmp_path / "exported.html")
+
+
+def scrolls_offline(chromium, path):
+    """Asserts that the browser in a page from disk goes through its slices."""
+    context = chromium.new_context(viewport=WIDE, offline=True, bypass_csp=True)
+    host = context.new_page()
+    host.goto(f"file://{path}", wait_until="commit")
+    frame = host.locator("iframe").element_handle().content_frame()
+    frame.wait_for_selector("main:not([hidden])")
+    frame.locator("[data-plane=axial] .frame").click()
+    before = pixels(frame)["axial"]
+    for key in ("Home", "ArrowUp"):
+        host.keyboard.press(key)
+    frame.wait_for_function("sliceBrowser.state.at[2] === 1")
+    assert not np.array_equal(pixels(frame)["axial"], before)
     context.close()
 
 

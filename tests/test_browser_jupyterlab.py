@@ -8,7 +8,7 @@ import pytest
 from lab import command, jupyterlab, open_notebook, write_notebook
 
 from liverlib import browser
-from liverlib.render import HU_LEVELS, render_slice, to_levels
+from liverlib.render import HU_LEVELS, png, render_slice, to_levels
 from liverlib.scan import Grid, Volume
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -44,6 +44,8 @@ def folder(tmp_path_factory):
     """A folder with a notebook to run, and one with its output kept that nobody has trusted."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "run.ipynb", CELLS)
+    widgets = ["from liverlib.browser import browse\nbox = browse(scan, label)", "box"]
+    write_notebook(folder / "widgets.ipynb", [MAKE, *widgets])
     bundle = browser.show(*make_case())._repr_mimebundle_()
     output = {"output_type": "display_data", "metadata": {}, "data": bundle}
     write_notebook(folder / "untrusted.ipynb", CELLS[:2], [output])
@@ -103,6 +105,24 @@ def test_in_a_notebook_that_was_run(page, address):
     frame.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     command(page, "apputils:change-theme", theme="JupyterLab Light")
     frame.wait_for_function("document.documentElement.dataset.theme === 'light'")
+
+
+def test_the_widgets_ask_python_for_every_picture(page, address):
+    open_notebook(page, address, "widgets.ipynb")
+    command(page, "notebook:run-all-cells")
+    picture = page.locator(".jp-OutputArea-output img")
+    picture.wait_for()
+    before = picture.get_attribute("src")
+    page.locator(".jp-OutputArea-output button", has_text="tumour ▶").click()
+    changed = "was => document.querySelector('.jp-OutputArea-output img').src !== was"
+    page.wait_for_function(changed, arg=before)
+    scan, label = make_case()
+    expected = png(render_slice(scan, "axial", 4, label=label), 1.5, 400)
+    drawn = page.evaluate("""async () => {
+      const image = document.querySelector(".jp-OutputArea-output img");
+      return [...new Uint8Array(await (await fetch(image.src)).arrayBuffer())];
+    }""")
+    assert bytes(drawn) == expected
 
 
 def test_in_an_untrusted_notebook_the_picture_is_still_there(page, address):

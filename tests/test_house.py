@@ -1,6 +1,7 @@
 """What holds the house together: dependencies, notebooks, the price of an import."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -62,6 +63,30 @@ def test_importing_liverlib_brings_neither_torch_nor_matplotlib():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["chromium", "jupyterlab"])
+def test_without_a_chromium_the_browsers_tests_say_what_is_not_tested(name, tmp_path):
+    code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "-p",
+        "no:cacheprovider",
+        f"tests/test_browser_{name}.py",
+    ]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"PATH": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert re.search(
+        r"SKIPPED .*THE SLICE BROWSER IS NOT TESTED.*apt install chromium", done.stdout
+    )
 
 
 def cells(path, kind):

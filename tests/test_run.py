@@ -59,6 +59,7 @@ def test_a_run_leaves_everything_it_promises(dataset, capsys):
     assert {path.stem for path in (folder / "films").glob("*.gif")} == scored
     settings = json.loads((folder / "settings.json").read_text())
     assert set(settings["cases"]["test"]) == scored
+    assert "<iframe title=" in (folder / "report.html").read_text()  # the slice browser
     assert not scored & set(settings["cases"]["train"] + settings["cases"]["validation"])
     said = capsys.readouterr().out
     assert "95 % interval" in said
