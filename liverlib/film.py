@@ -17,8 +17,8 @@ from liverlib.files import atomic
 from liverlib.render import COLOURS, pixel_aspect, render_slice
 from liverlib.scan import Volume
 
-LARGEST = 1_500_000  # bytes of a GIF
-FRAMES, WIDTH, OPACITY = 60, 512, 0.4
+LARGEST = 700_000  # bytes of a GIF: eight of them still make a page that can be sent
+FRAMES, WIDTH, OPACITY = 40, 512, 0.4
 
 
 def film(
@@ -100,10 +100,13 @@ def _encode(frames: list[Image.Image], rate: float) -> bytes:
 
 
 def _palette() -> np.ndarray:
-    """Few colours, but evenly spread ones: greys, and greys under a fill or a line, (N, 3)."""
-    shades = [np.linspace(0, 255, 32)[:, None].repeat(3, 1)]
+    """Few colours, but evenly spread ones: greys, and greys under a fill or a line, (N, 3).
+
+    Fewer shades show as steps; more of them go into the noise, which GIF cannot compress.
+    """
+    shades = [np.linspace(0, 255, 24)[:, None].repeat(3, 1)]
     for name in ("liver", "tumour"):
-        for share, n in ((OPACITY, 24), (2 * OPACITY, 8)):  # lines are twice as opaque as fills
+        for share, n in ((OPACITY, 16), (2 * OPACITY, 6)):  # lines are twice as opaque as fills
             grey = np.linspace(0, 255, n)[:, None]
             shades.append(grey * (1 - share) + np.array(COLOURS[name]) * share)
     return np.concatenate(shades).round().astype(np.uint8)

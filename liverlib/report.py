@@ -12,7 +12,7 @@ from liverlib.detection import SIZES
 from liverlib.files import atomic, read_json
 from liverlib.page import image, page, section, table
 
-FILMS = 8  # embedded at most; each is about a megabyte and a half
+FILMS = 8  # embedded at most; each is about three quarters of a megabyte
 
 
 def run_report(folder: str | Path, extra: str = "") -> Path:
