@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from conftest import simple_case
 from liverlib import LiverlibError, browser
 from liverlib.lesions import find_lesions, longest_diameter
 from liverlib.render import HU_LEVELS, largest_slice, png, render_slice, to_levels
@@ -130,6 +131,11 @@ def test_save_writes_a_page_that_needs_nothing_else(scan, label, tmp_path):
     assert all(image["src"].startswith("data:") for image in parts.all("img"))
     (policy,) = (m for m in parts.all("meta") if "http-equiv" in m)
     assert policy["content"].startswith("default-src 'none'")
+
+
+def test_a_cube_of_128_takes_little_of_a_notebook():
+    bundle = browser.show(*simple_case(size=128))._repr_mimebundle_()
+    assert len(json.dumps(bundle)) < 2.5e6
 
 
 @pytest.mark.parametrize("by_name", [True, False])
