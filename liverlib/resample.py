@@ -46,6 +46,17 @@ def resampled(
         yield _along(bands_x, rows.swapaxes(1, 2)).transpose(1, 2, 0)  # (x, y, z)
 
 
+def clip(dtype: np.dtype, low: float, high: float) -> Callable[[np.ndarray], np.ndarray]:
+    """A `value` for `resampled` that clips to a window; integers among themselves, where
+    they can, which is twice as fast."""
+    if dtype.kind == "f" or not (float(low).is_integer() and float(high).is_integer()):
+        return lambda block: np.clip(block, np.float32(low), np.float32(high))
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    edges = (min(max(int(edge), least), most) for edge in (low, high))
+    low, high = (dtype.type(edge) for edge in edges)
+    return lambda block: np.clip(block, low, high)
+
+
 def axis_weights(n_in: int, n_out: int, start: float, stop: float, method: str) -> np.ndarray:
     """The matrix (n_out, n_in) that resamples one axis from `start` to `stop` of its voxels' edges.
 

@@ -38,7 +38,7 @@ class Windows:
         random = np.random.default_rng([self.seed, step])
         cases = [self._case(step * count + i) for i in range(count)]
         images, occupancies = zip(*(self._draw(case, random) for case in cases), strict=True)
-        return torch.stack(images).float() / 255, torch.stack(occupancies).float() / 255
+        return tuple(torch.stack(one).float().div_(255) for one in (images, occupancies))
 
     def _case(self, draw: int) -> int:
         """The cases come in turn, in another order each time round."""
