@@ -19,6 +19,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -267,36 +268,25 @@ def work(first: int, count: int) -> None:
         print(number, said, sep="\t", flush=True)
 
 
-def run(first: int, count: int, processes: int = 1) -> tuple[collections.Counter, list[str]]:
+def run(first: int, count: int) -> tuple[collections.Counter, list[str]]:
     """How often each outcome came, and what failed; a process that dies or hangs has failed."""
-    share = -(-count // processes)
-    starts = range(first, first + count, share)
-    command = [sys.executable, str(Path(__file__)), "--work"]
+    command = [sys.executable, str(Path(__file__)), "--work", "--first", str(first), str(count)]
     env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
-    running = [
-        subprocess.Popen(
-            [*command, "--first", str(start), str(min(share, first + count - start))],
-            stdout=subprocess.PIPE, text=True, env=env,
-        )
-        for start in starts
-    ]  # fmt: skip
-    said, failed = collections.Counter(), []
-    for start, process in zip(starts, running, strict=True):
-        last = f"{start}\tstarted"
-        for line in process.stdout:
-            last = line.strip()
-            number, _, what = last.partition("\t")
-            if what.startswith("FAILED"):
-                failed.append(last)
-            elif what != "started":
-                said[what] += 1
-        if process.wait() or last.endswith("started"):
-            number = int(last.split("\t")[0])
-            failed.append(f"{number}\tFAILED: the process died ({process.returncode})")
-            left = start + min(share, first + count - start) - number - 1
-            if left:  # go on after it
-                more, also = run(number + 1, left)
-                said, failed = said + more, failed + also
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
+    said, failed, last = collections.Counter(), [], f"{first}\tstarted"
+    for line in process.stdout:
+        last = line.strip()
+        what = last.partition("\t")[2]
+        if what.startswith("FAILED"):
+            failed.append(last)
+        elif what != "started":
+            said[what] += 1
+    if process.wait() or last.endswith("started"):
+        number = int(last.split("\t")[0])
+        failed.append(f"{number}\tFAILED: the process died ({process.returncode})")
+        if left := first + count - number - 1:  # go on after it
+            more, also = run(number + 1, left)
+            said, failed = said + more, failed + also
     return said, failed
 
 
@@ -310,7 +300,13 @@ def main() -> int:
     if options.work:
         work(options.first, options.count)
         return 0
-    said, failed = run(options.first, options.count, options.processes)
+    said, failed = collections.Counter(), []
+    parts = np.array_split(np.arange(options.first, options.first + options.count), 50)
+    calls = [(int(part[0]), len(part)) for part in parts if len(part)]
+    with ThreadPoolExecutor(options.processes) as pool:
+        for one, wrong in pool.map(run, *zip(*calls, strict=True)):
+            said, failed = said + one, failed + wrong
+            print(f"{said.total()} done, {len(failed)} failed", file=sys.stderr)
     for what, count in said.most_common(40):
         print(f"{count:7} {what}")
     print(f"{said.total()} of {options.count} inputs ended as they should, {len(failed)} did not")
