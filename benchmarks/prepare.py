@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -28,10 +29,13 @@ from liverlib.phantom import make_phantom
 from liverlib.processes import in_processes
 
 LOW, HIGH, SIZE = -60, 200, 128
+HEAD = """\
+| way | seconds | of processors | peak MB | × fastest peer | of least peer's MB | × decompression |
+| --- | --- | --- | --- | --- | --- | --- |"""
 
 
-def write_case(folder: Path, slices: int) -> list[Case]:
-    """A phantom at 512×512 pixels with noise of its own, stored as nibabel does, gz and plain."""
+def write_case(folder: Path, slices: int, kinds: Sequence[str] = (".nii.gz",)) -> list[Case]:
+    """A phantom at 512×512 pixels with noise of its own, stored by nibabel in each of the ways."""
     scan, label = make_phantom(3)
     random = np.random.default_rng(slices)
     shape = 512, 512, slices
@@ -42,7 +46,7 @@ def write_case(folder: Path, slices: int) -> list[Case]:
         hu[:, :, n] = scan.voxels[:, :, slice_][np.ix_(x, y)] + noise.astype(np.int16)
         classes[:, :, n] = label.voxels[:, :, slice_][np.ix_(x, y)]
     affine, cases = np.diag([-0.75, -0.75, 240 / slices, 1]), []
-    for kind in (".nii.gz", ".nii"):
+    for kind in kinds:
         case = Case(f"{slices}{kind}", *(folder / f"{one}-{slices}{kind}" for one in "sl"))
         nib.Nifti1Image(hu, affine).to_filename(case.image)
         nib.Nifti1Image(classes, affine).to_filename(case.label)
@@ -132,11 +136,11 @@ def fresh(*arguments: str) -> list:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def peers(folder: Path, slices: int, repeats: int) -> None:
+def peers(folder: Path, slices: int, kinds: Sequence[str], repeats: int) -> None:
     """The table of one number of slices: every way in turn, `repeats` times."""
     there = [name for name in PEERS if name == "original" or importlib.util.find_spec(name.lower())]
     ways = [*there, *OURS]
-    for case in write_case(folder, slices):
+    for case in write_case(folder, slices, kinds):
         found = {way: [] for way in ways}
         for _ in range(repeats):
             for way in ways:
@@ -145,10 +149,7 @@ def peers(folder: Path, slices: int, repeats: int) -> None:
         fastest, _, smallest = np.min([best[way] for way in there], axis=0)
         raw = 512 * 512 * slices * 3 / 2**20
         print(f"\n512×512×{case.name}, {raw:.0f} MB of scan and label, best of {repeats}\n")
-        print(
-            "| way | seconds | peak MB | × fastest peer | of its least memory | × decompression |"
-        )
-        print("| --- | --- | --- | --- | --- | --- |")
+        print(HEAD)
         for way, (seconds, busy, peak) in best.items():
             ratio = seconds / best["decompression alone"][0]
             print(f"| {way} | {seconds:.2f} | {busy:.2f} | {peak:.0f} | {fastest / seconds:.1f} | "
@@ -158,8 +159,7 @@ def peers(folder: Path, slices: int, repeats: int) -> None:
 
 def workers(folder: Path, count: int) -> None:
     """One worker and two, each on `count` cases of 512×512×300."""
-    case, plain = write_case(folder, 300)
-    plain.image.unlink(), plain.label.unlink()
+    (case,) = write_case(folder, 300)
     cases = [Case(f"case {n}", case.image, case.label) for n in range(count)]
     seconds = {}
     for number in (1, 2):
@@ -177,7 +177,7 @@ def cache(folder: Path, count: int = 131) -> None:
     """Cubes back from the cache, and an epoch over all of them."""
     from liverlib.windows import Windows  # torch is not to count among what the others need
 
-    case = write_case(folder, 75)[0]
+    (case,) = write_case(folder, 75)
     cases = [Case(f"case {n}", case.image, case.label) for n in range(count)]
     paths = prepare(cases, folder=folder / "cubes")
     loads = []
@@ -240,8 +240,9 @@ def main() -> None:
     parser.add_argument("part", nargs="?", default="all")
     parser.add_argument("files", nargs="*")
     parser.add_argument("--slices", type=int, nargs="+", default=[75, 300, 800])
+    parser.add_argument("--kinds", nargs="+", default=[".nii.gz", ".nii"])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--cases", type=int, default=32)
+    parser.add_argument("--cases", type=int, default=24)
     parser.add_argument("--way")
     options = parser.parse_args()
     if options.part == "measure":
@@ -253,7 +254,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.part in ("all", "peers"):
             for slices in options.slices:
-                peers(Path(folder), slices, options.repeats)
+                peers(Path(folder), slices, options.kinds, options.repeats)
         if options.part in ("all", "workers"):
             workers(Path(folder), options.cases)
         if options.part in ("all", "cache"):
