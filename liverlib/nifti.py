@@ -103,8 +103,9 @@ def _spatial_shape(path: Path, header: nib.Nifti1Header) -> tuple[int, int, int]
             f"{path}: has shape {shape}; expected three axes of at least two voxels. "
             "Extract one 3D volume from it."
         )
-    if not 0 <= header["vox_offset"] < 1 << 40:  # not a number, too
-        raise LiverlibError(f"{path}: its voxels begin nowhere. Copy or convert it again.")
+    offset = header["vox_offset"].item()
+    if not header.single_vox_offset <= offset < 1 << 40:  # within the header, or not a number
+        raise LiverlibError(f"{path}: its voxels begin at byte {offset}. Copy or convert it again.")
     return shape
 
 

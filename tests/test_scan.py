@@ -172,7 +172,7 @@ def test_bad_files_are_named_with_what_is_wrong(tmp_path, numbers, kind, said):
 def test_a_header_that_claims_more_than_the_file_can_hold_is_refused(tmp_path, numbers):
     path = stored(tmp_path / "a.nii.gz", numbers, np.eye(4))
     header = nib.load(path).header.copy()
-    header["dim"][1:4] = 32767
+    header["dim"][1:4], header["vox_offset"] = 32767, 352
     with nib.openers.ImageOpener(path, "wb") as file:
         file.write(header.binaryblock + bytes(1000))
     with pytest.raises(LiverlibError, match="its header claims"):
