@@ -98,11 +98,11 @@ def prune(folder: str | Path, days: float) -> int:
             if made_here and stat.st_mtime <= before:
                 path.unlink()
                 freed += stat.st_size
-    for note in Path(folder).glob("*/settings.json"):
-        if not any(note.parent.glob("*.safetensors")):
-            note.unlink()
+    for one in Path(folder).glob("*"):
+        if one.is_dir() and one.name != SEEN and not any(one.glob("*.safetensors")):
+            (one / "settings.json").unlink(missing_ok=True)
             with suppress(OSError):  # it holds something of the user's
-                note.parent.rmdir()
+                one.rmdir()
     return freed
 
 

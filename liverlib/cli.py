@@ -159,7 +159,8 @@ def _cache(options: argparse.Namespace) -> None:
     for one in found:
         used = time.strftime("%Y-%m-%d", time.localtime(one.used))
         print(f"{one.folder.name}  {len(one.cubes):5} cubes  {one.size / 1e6:7.0f} MB  used {used}")
-        print(f"    {read_json(one.folder / 'settings.json')}")
+        if (note := one.folder / "settings.json").is_file():
+            print(f"    {read_json(note)}")
     total = sum(one.size for one in found) / 1e6
     count = sum(len(one.cubes) for one in found) or "no"
     print(f"{_short(folder)}: {count} cubes, {total:.0f} MB. Safe to delete.")

@@ -230,10 +230,12 @@ def test_the_cache_is_listed_and_pruned(cases, folder):
     assert prepare(cases, SETTINGS, folder, workers=1) == paths
 
 
-def test_the_command_says_what_is_kept(cases, tmp_path, capsys):
+def test_the_command_says_what_is_kept(cases, tmp_path, own_home, capsys):
     assert cli.main(["prepare", str(tmp_path / "data"), "--cube.size", "16"]) == 0
+    next(own_home.rglob("settings.json")).unlink()  # as in caches of older versions
     assert cli.main(["cache"]) == 0
     assert "8 cubes" in capsys.readouterr().out.splitlines()[-1]
     assert cli.main(["cache", "--prune", "0"]) == 0
     assert cli.main(["cache"]) == 0
     assert "no cubes" in capsys.readouterr().out
+    assert [path.name for path in (own_home / "data" / "cubes").iterdir()] == ["seen"]
