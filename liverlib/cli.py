@@ -17,6 +17,7 @@ examples:
   liverlib run --data my_scans --run first       the same on a folder of your own labelled scans
   liverlib run --liver.epochs 30 --cube.size 96  any field of any stage's settings
   liverlib segment scan.nii.gz -o mask.nii.gz    with the weights of the latest run
+  liverlib evaluate --reference labels --predicted masks -o scores
 """
 
 
@@ -74,6 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
     )
+    evaluate = command(_evaluate, data=False)
+    evaluate.add_argument("--reference", type=Path, required=True, metavar="DIR", help="the truth")
+    evaluate.add_argument("--predicted", type=Path, required=True, metavar="DIR", help="the masks")
+    evaluate.add_argument("-o", "--output", type=Path, metavar="DIR", help="for CSV and JSON")
+    for flag, meaning in {
+        "--as-lits-script": "also what the official scoring script would print, errors included",
+        "--subset": "pass over references that have no prediction",
+    }.items():
+        evaluate.add_argument(flag, action="store_true", help=meaning)
+    evaluate.add_argument("--workers", type=int, metavar="N", help="default: one a processor")
     return parser
 
 
@@ -152,6 +163,18 @@ def _segment(options: argparse.Namespace) -> None:
     write_volume(options.output, mask.voxels, scan.grid)
     said = ", ".join(str(_short(path)) for path in weights)
     print(f"{_short(options.output)}: 0 background, 1 liver, 2 tumour; weights {said}")
+    print(NOT_MEDICAL)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    """Every measure of the masks in one folder against the references in another."""
+    from liverlib.evaluate import evaluate  # scipy is imported when it is needed
+
+    chosen = options.as_lits_script, options.subset, options.workers
+    evaluation = evaluate(options.reference, options.predicted, *chosen)
+    print(evaluation)
+    if options.output:
+        print(f"\nresults   {_short(evaluation.save(options.output))}")
     print(NOT_MEDICAL)
 
 
