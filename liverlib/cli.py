@@ -8,7 +8,7 @@ from pathlib import Path
 
 from liverlib import NOT_MEDICAL, LiverlibError, __version__
 from liverlib.presets import RunSettings, default_settings
-from liverlib.scan import read_scan, write_volume
+from liverlib.scan import read_label, read_scan, write_volume
 from liverlib.workspace import LOOKS, Run, newest_weights
 
 EXAMPLES = """\
@@ -75,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
     )
+    lesions = command(_lesions, data=False)
+    lesions.add_argument("scan", type=Path, help="a .nii or .nii.gz file")
+    lesions.add_argument("mask", type=Path, help="its mask: 0 background, 1 liver, 2 tumour")
+    lesions.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     evaluate = command(_evaluate, data=False)
     evaluate.add_argument("--reference", type=Path, required=True, metavar="DIR", help="the truth")
     evaluate.add_argument("--predicted", type=Path, required=True, metavar="DIR", help="the masks")
@@ -164,6 +168,17 @@ def _segment(options: argparse.Namespace) -> None:
     said = ", ".join(str(_short(path)) for path in weights)
     print(f"{_short(options.output)}: 0 background, 1 liver, 2 tumour; weights {said}")
     print(NOT_MEDICAL)
+
+
+def _lesions(options: argparse.Namespace) -> None:
+    """The lesions of a mask, measured: a page with the slices, CSV and JSON."""
+    from liverlib.lesions import measure_lesions  # scipy is imported when it is needed
+    from liverlib.scan_report import write_scan_report
+
+    scan = read_scan(options.scan)
+    mask = read_label(options.mask, scan)
+    written = write_scan_report(options.output, scan, mask, measure_lesions(scan, mask))
+    print("\n".join([NOT_MEDICAL, *(str(_short(path)) for path in written)]))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
