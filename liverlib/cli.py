@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
     )
     lesions = command(_lesions, data=False)
-    lesions.add_argument("scan", type=Path, help="a .nii or .nii.gz file")
+    lesions.add_argument("scan", type=Path, help="a NIfTI file or a DICOM folder")
     lesions.add_argument("mask", type=Path, help="its mask: 0 background, 1 liver, 2 tumour")
     lesions.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     evaluate = command(_evaluate, data=False)
@@ -172,10 +172,11 @@ def _segment(options: argparse.Namespace) -> None:
 
 def _lesions(options: argparse.Namespace) -> None:
     """The lesions of a mask, measured: a page with the slices, CSV and JSON."""
+    from liverlib.dicom import read_any
     from liverlib.lesions import measure_lesions  # scipy is imported when it is needed
     from liverlib.scan_report import write_scan_report
 
-    scan = read_scan(options.scan)
+    scan = read_any(options.scan)
     mask = read_label(options.mask, scan)
     written = write_scan_report(options.output, scan, mask, measure_lesions(scan, mask))
     print("\n".join([NOT_MEDICAL, *(str(_short(path)) for path in written)]))

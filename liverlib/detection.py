@@ -93,6 +93,8 @@ def found_lesions(
     """The lesions found at an IoU above `above`: each and its prediction, as two small masks."""
     masks = crop_to_content(reference, predicted)
     numbered, guessed = (components(one != 0)[0] for one in masks)
+    if not numbered.size:  # neither has any
+        return
     iou, _, _ = lesion_overlaps(*masks)
     ours, theirs = ndimage.find_objects(numbered), ndimage.find_objects(guessed)
     for row, column in zip(*match(iou, above), strict=True):

@@ -155,6 +155,20 @@ def test_empty_masks_are_counted_apart(folders):
     assert "no tumour in 1 references, drawn all the same in 1; not drawn where" in str(evaluation)
 
 
+@pytest.mark.parametrize("reference", [0, 1, 2])
+@pytest.mark.parametrize("predicted", [0, 1, 2])
+def test_masks_of_one_class_or_none_can_be_evaluated(tmp_path, reference, predicted):
+    grid = Grid.of((5, 5, 5), np.diag([2, 2, 2, 1]))
+    for folder, value in (("ours", reference), ("theirs", predicted)):
+        write_volume(tmp_path / folder / "a.nii", np.full((5, 5, 5), value, np.uint8), grid)
+    evaluation = evaluate(tmp_path / "ours", tmp_path / "theirs", as_lits_script=True, workers=1)
+    dice = measure(evaluation, "tumour", "Dice, LiTS rule")
+    assert dice.value == ((reference == 2) == (predicted == 2))
+    assert measure(evaluation, "liver", "Dice").n == (reference > 0)
+    assert str(evaluation)
+    evaluation.save(tmp_path / "scores")
+
+
 def test_lesions_and_burden_are_counted_over_all_cases(folders):
     evaluation = evaluate(*folders, workers=1)
     recall = measure(evaluation, "lesion, overlap > 0.5", "recall")
