@@ -136,7 +136,10 @@ def _masks(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise LiverlibError(f"{folder}: no such folder. Name one that holds masks as NIfTI files.")
     masks: dict[str, Path] = {}
-    for name, path in volumes(folder):
+    named = volumes(folder)
+    if any(name.startswith("segmentation-") for name, _ in named):  # LiTS: scans lie beside them
+        named = [one for one in named if not one[0].startswith("volume-")]
+    for name, path in named:
         key = re.sub(r"^((test-)?segmentation|volume)-(?=\d+$)|(?<=.)_0000$", "", name)
         if key in masks:
             raise LiverlibError(f"{path} and {masks[key]}: two masks of one case. Remove one.")

@@ -250,6 +250,7 @@ def test_names_of_lits_and_nnunet_are_paired(tmp_path):
     }.items():
         for name in names:
             write_volume(tmp_path / folder / f"{name}.nii", mask, grid)
+    write_volume(tmp_path / "ours" / "volume-3.nii", mask, grid)  # the scan, in LiTS' own folder
     pairs = find_pairs(tmp_path / "ours", tmp_path / "theirs")
     assert [name for name, _, _ in pairs] == ["_0000", "liver_7", "3", "20"]
 
