@@ -46,7 +46,7 @@ $(VENV)/.ready: $(BIN)/python pyproject.toml requirements.lock
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	$(PIP) -c requirements.lock -e ".[notebooks,dev]"
+	$(PIP) -c requirements.lock -e ".[notebooks,dicom,dev]"
 	@touch $@
 
 $(VENV)-colab/.ready: pyproject.toml requirements.lock

@@ -81,10 +81,10 @@ def split(
 
 def _split_folders(folder: Path) -> list[Case]:
     """MSD and nnU-Net: images and labels in folders of their own, under equal names."""
-    images = {re.sub(r"_0000$", "", name): path for name, path in _volumes(folder / "imagesTr")}
-    labels = dict(_volumes(folder / "labelsTr"))
+    images = {re.sub(r"_0000$", "", name): path for name, path in volumes(folder / "imagesTr")}
+    labels = dict(volumes(folder / "labelsTr"))
     cases = _paired(images, labels)
-    for name, path in _volumes(folder / "imagesTs"):
+    for name, path in volumes(folder / "imagesTs"):
         name = re.sub(r"_0000$", "", name)
         cases.append(Case(name, path, None, name))
     return cases
@@ -93,7 +93,7 @@ def _split_folders(folder: Path) -> list[Case]:
 def _lits(folder: Path) -> list[Case]:
     """LiTS: ``volume-3`` beside ``segmentation-3``, anywhere below the folder."""
     images, labels = {}, {}
-    for name, path in _volumes(folder, deep=True):
+    for name, path in volumes(folder, deep=True):
         if match := re.fullmatch(r"(volume|segmentation)-(\d+)", name):
             found = images if match[1] == "volume" else labels
             key = f"volume-{match[2]}"
@@ -115,10 +115,11 @@ def _paired(images: dict[str, Path], labels: dict[str, Path]) -> list[Case]:
     return [Case(name, images[name], labels[name], name) for name in images]
 
 
-def _volumes(folder: Path, deep: bool = False) -> list[tuple[str, Path]]:
+def volumes(folder: Path, deep: bool = False) -> list[tuple[str, Path]]:
+    """Name and path of each NIfTI file in a folder, numbers in order; dotfiles are passed over."""
     paths = folder.rglob("*.nii*") if deep else folder.glob("*.nii*")
     kept = [p for p in paths if p.name.endswith((".nii", ".nii.gz")) and p.name[0] != "."]
-    return [(volume_name(path), path) for path in sorted(kept)]
+    return [(volume_name(path), path) for path in sorted(kept, key=lambda p: _natural(str(p)))]
 
 
 def _natural(name: str) -> list:

@@ -1,4 +1,4 @@
-"""Charts: how grey values spread, how a training went, what a dataset holds.
+"""Charts: how grey values spread, how a training went, what a dataset holds, how masks score.
 
 Part of `liverlib.plots`, which is where to import them from.
 """
@@ -6,6 +6,7 @@ Part of `liverlib.plots`, which is where to import them from.
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,8 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from liverlib import LiverlibError
+from liverlib.detection import SIZES
 from liverlib.render import hex_colour, window_of
 from liverlib.scan import Volume
+
+if TYPE_CHECKING:
+    from liverlib.evaluate import CaseEvaluation, Evaluation
 
 History = Sequence[Mapping[str, float]]
 RUNS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000")  # Okabe and Ito's, one a run
@@ -99,6 +104,91 @@ def dataset_overview(rows: Sequence[Mapping]) -> Figure:
     for axis in axes.flat[:2]:
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
+
+
+def case_strip(evaluation: "Evaluation") -> Figure:
+    """Dice of every case, worst tumour first, and the means with their 95 % intervals.
+
+    Cases without a tumour in the reference come last, with the liver alone.
+    """
+    cases = sorted(evaluation.cases, key=_tumour_dice)
+    measures = {one.of: one for one in evaluation.measures if one.measure == "Dice"}
+    figure, (strip, means) = plt.subplots(
+        1, 2, figsize=(10, 3.6), layout="constrained", sharey=True, width_ratios=(5, 1)
+    )
+    for i, (of, marker) in enumerate((("liver", "o"), ("tumour", "D"))):
+        kept = [n for n, case in enumerate(cases) if of == "liver" or case.score.has_tumour]
+        values = [getattr(cases[n], of).dice for n in kept]
+        colour = hex_colour(of)
+        strip.plot(kept, values, marker, color=colour, label=f"{of} ({len(kept)} cases)")
+        mean = measures[of]
+        if mean.n:
+            means.vlines(i, mean.low, mean.high, color=colour, linewidth=3)
+            means.plot(i, mean.value, marker, color=colour, markeredgecolor="black")
+    few = len(cases) <= 30
+    strip.set_xticks(range(len(cases)) if few else [], [c.name for c in cases] if few else [])
+    strip.tick_params("x", rotation=90, labelsize=8)
+    strip.set(ylabel="Dice", ylim=(-0.03, 1.03), xlabel="" if few else f"{len(cases)} cases")
+    strip.legend(fontsize=8, loc="lower right")
+    strip.grid(alpha=0.3)
+    means.set_xticks([0, 1], ["liver", "tumour"])
+    means.set(xlim=(-0.6, 1.6), title="mean, 95 %")
+    return figure
+
+
+def bland_altman(evaluation: "Evaluation") -> Figure:
+    """Predicted less true volume of liver and tumour against their mean, in ml.
+
+    Lines: the mean difference and, dashed, 1.96 standard deviations around it. Cases of unknown
+    spacing are left out.
+    """
+    scores = [case.score for case in evaluation.cases if case.spacing_known]
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    for axis, of in zip(axes, ("liver", "tumour"), strict=True):
+        true = np.array([getattr(score, f"{of}_ml") for score in scores])
+        predicted = np.array([getattr(score, f"predicted_{of}_ml") for score in scores])
+        apart = predicted - true
+        axis.plot((true + predicted) / 2, apart, "o", color=hex_colour(of), alpha=0.7)
+        said = f"{of} ({len(scores)} cases)"
+        if len(scores) > 1:
+            mean, spread = apart.mean(), 1.96 * apart.std(ddof=1)
+            said += f": {mean:+.1f} ml, {mean - spread:+.1f} to {mean + spread:+.1f}"
+            for height, style in ((mean, "-"), (mean - spread, "--"), (mean + spread, "--")):
+                axis.axhline(height, color="grey", linestyle=style, linewidth=1)
+        axis.set_title(said, fontsize=10)
+        axis.set(xlabel="mean of predicted and true, ml", ylabel="predicted - true, ml")
+        axis.grid(alpha=0.3)
+    return figure
+
+
+def detection_by_size(runs: "Evaluation | Mapping[str, Evaluation]") -> Figure:
+    """Recall and precision of lesions at an overlap above one half, by size, with intervals.
+
+    Of one evaluation, or of several by name: ``{"one look": …, "two looks": …}``. The number
+    above a bar is that of the lesions behind it.
+    """
+    named = runs if isinstance(runs, Mapping) else {"": runs}
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharey=True)
+    wide = 0.8 / len(named)
+    for axis, quotient in zip(axes, ("recall", "precision"), strict=True):
+        for i, (name, evaluation) in enumerate(named.items()):
+            found = {one.of: one for one in evaluation.measures if one.measure == quotient}
+            for place, size in enumerate(SIZES):
+                one, x = found[f"lesion {size}"], place + (i - (len(named) - 1) / 2) * wide
+                said = name if name and not place else None
+                axis.bar(x, np.nan_to_num(one.value), 0.9 * wide, color=RUNS[i % 5], label=said)
+                if one.n:
+                    axis.vlines(x, one.low, one.high, color="black", linewidth=1)
+                axis.annotate(str(one.n), (x, 1.02), ha="center", fontsize=8, annotation_clip=False)
+        axis.set_xticks(range(len(SIZES)), SIZES)
+        axis.set(ylim=(0, 1.1), title=quotient)
+    if any(named):
+        axes[0].legend(fontsize=8)
+    return figure
+
+
+def _tumour_dice(case: "CaseEvaluation") -> tuple[bool, float]:
+    return not case.score.has_tumour, case.tumour.dice if case.score.has_tumour else case.liver.dice
 
 
 def _finish(axis: Axes, against: str) -> None:

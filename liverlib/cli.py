@@ -12,7 +12,7 @@ from liverlib.cache import folder_of, kept, prepare, prune
 from liverlib.cases import labelled
 from liverlib.files import read_json
 from liverlib.presets import RunSettings, default_settings
-from liverlib.scan import read_scan, write_volume
+from liverlib.scan import read_label, read_scan, write_volume
 from liverlib.workspace import LOOKS, Run, home, newest_weights
 
 EXAMPLES = """\
@@ -22,6 +22,7 @@ examples:
   liverlib run --liver.epochs 30 --cube.size 96  any field of any stage's settings
   liverlib prepare my_scans --shard 2/8          an eighth of the cubes, for job arrays
   liverlib segment scan.nii.gz -o mask.nii.gz    with the weights of the latest run
+  liverlib evaluate --reference labels --predicted masks -o scores
 """
 
 
@@ -87,6 +88,20 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
     )
+    lesions = command(_lesions, data=False)
+    lesions.add_argument("scan", type=Path, help="a NIfTI file or a DICOM folder")
+    lesions.add_argument("mask", type=Path, help="its mask: 0 background, 1 liver, 2 tumour")
+    lesions.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    evaluate = command(_evaluate, data=False)
+    evaluate.add_argument("--reference", type=Path, required=True, metavar="DIR", help="the truth")
+    evaluate.add_argument("--predicted", type=Path, required=True, metavar="DIR", help="the masks")
+    evaluate.add_argument("-o", "--output", type=Path, metavar="DIR", help="for CSV and JSON")
+    for flag, meaning in {
+        "--as-lits-script": "also what the official scoring script would print, errors included",
+        "--subset": "pass over references that have no prediction",
+    }.items():
+        evaluate.add_argument(flag, action="store_true", help=meaning)
+    evaluate.add_argument("--workers", type=int, metavar="N", help="default: one a processor")
     return parser
 
 
@@ -184,6 +199,30 @@ def _segment(options: argparse.Namespace) -> None:
     write_volume(options.output, mask.voxels, scan.grid)
     said = ", ".join(str(_short(path)) for path in weights)
     print(f"{_short(options.output)}: 0 background, 1 liver, 2 tumour; weights {said}")
+    print(NOT_MEDICAL)
+
+
+def _lesions(options: argparse.Namespace) -> None:
+    """The lesions of a mask, measured: a page with the slices, CSV and JSON."""
+    from liverlib.dicom import read_any
+    from liverlib.lesions import measure_lesions  # scipy is imported when it is needed
+    from liverlib.scan_report import write_scan_report
+
+    scan = read_any(options.scan)
+    mask = read_label(options.mask, scan)
+    written = write_scan_report(options.output, scan, mask, measure_lesions(scan, mask))
+    print("\n".join([NOT_MEDICAL, *(str(_short(path)) for path in written)]))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    """Every measure of the masks in one folder against the references in another."""
+    from liverlib.evaluate import evaluate  # scipy is imported when it is needed
+
+    chosen = options.as_lits_script, options.subset, options.workers
+    evaluation = evaluate(options.reference, options.predicted, *chosen)
+    print(evaluation)
+    if options.output:
+        print(f"\nresults   {_short(evaluation.save(options.output))}")
     print(NOT_MEDICAL)
 
 

@@ -5,7 +5,7 @@ lesions in the reference and found + false that in the prediction, whatever thei
 official LiTS scorer merges lesions instead, and can arrive at negative counts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,14 +67,42 @@ def lesion_overlaps(
 
     Also returns the voxels of each reference and of each predicted lesion. Takes two masks.
     """
-    reference, predicted = crop_to_content(reference, predicted)
-    reference, predicted = reference != 0, predicted != 0
-    (numbered, n), (guessed, m) = components(reference), components(predicted)
-    pairs = numbered[reference].astype(np.intp) * (m + 1) + guessed[reference]
-    shared = np.bincount(pairs, minlength=(n + 1) * (m + 1)).reshape(n + 1, m + 1)[1:, 1:]
-    ours = np.bincount(numbered[reference], minlength=n + 1)[1:]
-    theirs = np.bincount(guessed[predicted], minlength=m + 1)[1:]
+    cropped = crop_to_content(reference, predicted)
+    shared, ours, theirs = shared_voxels(*(components(one != 0)[0] for one in cropped))
     return shared / (ours[:, None] + theirs - shared), ours, theirs
+
+
+def shared_voxels(
+    numbered: np.ndarray, guessed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voxels that every numbered lesion (rows) shares with every one of another array (columns).
+
+    Also returns the voxels of each lesion of the first and of the second.
+    """
+    inside = numbered > 0
+    ours = np.bincount(numbered[inside], minlength=1)[1:]
+    theirs = np.bincount(guessed[guessed > 0], minlength=1)[1:]
+    n, m = len(ours) + 1, len(theirs) + 1
+    pairs = numbered[inside].astype(np.intp) * m + guessed[inside]
+    return np.bincount(pairs, minlength=n * m).reshape(n, m)[1:, 1:], ours, theirs
+
+
+def found_lesions(
+    reference: np.ndarray, predicted: np.ndarray, above: float = 0.5
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The lesions found at an IoU above `above`: each and its prediction, as two small masks."""
+    masks = crop_to_content(reference, predicted)
+    numbered, guessed = (components(one != 0)[0] for one in masks)
+    if not numbered.size:  # neither has any
+        return
+    iou, _, _ = lesion_overlaps(*masks)
+    ours, theirs = ndimage.find_objects(numbered), ndimage.find_objects(guessed)
+    for row, column in zip(*match(iou, above), strict=True):
+        box = tuple(
+            slice(min(a.start, b.start), max(a.stop, b.stop))
+            for a, b in zip(ours[row], theirs[column], strict=True)
+        )
+        yield numbered[box] == row + 1, guessed[box] == column + 1
 
 
 def match(iou: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """Writing files so that a killed process leaves the old one or the new one, never half of one."""
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +42,9 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 def write_json(path: str | Path, content: object) -> None:
-    """Writes `content` as indented JSON, atomically; NaN becomes null, as JSON knows no NaN."""
+    """Writes `content` as indented JSON, atomically; NaN and inf, which JSON lacks, become null."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(_without_nan(content), indent=2) + "\n")
+        temporary.write_text(json.dumps(_finite(content), indent=2) + "\n")
 
 
 def read_json(path: str | Path) -> dict:
@@ -56,9 +57,9 @@ def read_json(path: str | Path) -> dict:
         ) from error
 
 
-def _without_nan(content: object) -> object:
+def _finite(content: object) -> object:
     if isinstance(content, dict):
-        return {key: _without_nan(value) for key, value in content.items()}
+        return {key: _finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_without_nan(value) for value in content]
-    return None if isinstance(content, float) and content != content else content
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

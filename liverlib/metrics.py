@@ -124,17 +124,26 @@ def score_case(
 
 
 def bootstrap_interval(
-    values: Sequence[float], seed: int = 0, n: int = 2000, level: float = 0.95
+    values: Sequence[float],
+    wholes: Sequence[float] | None = None,
+    seed: int = 0,
+    n: int = 2000,
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """Where the mean of such values lies: percentiles of the means of `n` resamples.
 
-    Equal values and seed give equal bounds; no values give NaN. With few cases it is too narrow.
+    With `wholes`, where the quotient of the sums lies: recall, say, is the found of all cases by
+    the lesions of all, and what is drawn anew are the cases. Equal values and seed give equal
+    bounds; no values give NaN. With few cases it is too narrow.
     """
     values = np.asarray(values, float)
-    if not values.size:
+    wholes = np.ones(values.size) if wholes is None else np.asarray(wholes, float)
+    if not wholes.sum():
         return np.nan, np.nan
     drawn = np.random.default_rng(seed).integers(values.size, size=(n, values.size))
-    low, high = np.quantile(values[drawn].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    parts, wholes = values[drawn].sum(1), wholes[drawn].sum(1)
+    quotients = parts[wholes > 0] / wholes[wholes > 0]  # a draw without lesions says nothing
+    low, high = np.quantile(quotients, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

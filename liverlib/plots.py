@@ -16,8 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from liverlib.charts import bland_altman as bland_altman
+from liverlib.charts import case_strip as case_strip
 from liverlib.charts import curves as curves
 from liverlib.charts import dataset_overview as dataset_overview
+from liverlib.charts import detection_by_size as detection_by_size
 from liverlib.charts import histogram as histogram
 from liverlib.files import atomic
 from liverlib.film import film as film  # moving pictures are made there

@@ -11,9 +11,10 @@ from PIL import Image
 
 from conftest import simple_case
 from liverlib import LiverlibError, plots
+from liverlib.evaluate import evaluate
 from liverlib.film import FRAMES, LARGEST, WIDTH, liver_slices
 from liverlib.render import COLOURS, hex_colour, render_slice
-from liverlib.scan import Grid, Volume, read_label, read_scan
+from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
 
 
 @pytest.fixture(autouse=True)
@@ -200,6 +201,51 @@ def test_the_overview_leaves_out_what_is_unknown():
     assert "2 cases" in livers.get_title() and "1 without" in tumours.get_title()
     assert [patch.get_height() for patch in burden.patches] == [2, 2]
     assert depth.lines[0].get_xydata().tolist() == [[2.5, 80]] * 3
+
+
+@pytest.fixture
+def evaluation(tmp_path):
+    """Three pairs: shifted, tumour missed, and tumour made up where there is none."""
+    for n in range(3):
+        _, label = simple_case(n)
+        drawn = np.roll(label.voxels, 1, 0)
+        if n == 1:
+            drawn = np.minimum(label.voxels, 1)
+        truth = np.minimum(label.voxels, 1) if n == 2 else label.voxels
+        write_volume(tmp_path / "ours" / f"case_{n}.nii", truth, label.grid)
+        write_volume(tmp_path / "theirs" / f"case_{n}.nii", drawn, label.grid)
+    return evaluate(tmp_path / "ours", tmp_path / "theirs", workers=1)
+
+
+def test_a_strip_shows_every_case_worst_tumour_first(evaluation):
+    strip, means = plots.case_strip(evaluation).axes
+    names = [text.get_text() for text in strip.get_xticklabels()]
+    assert names == ["case_1", "case_0", "case_2"]  # missed, shifted, none to find
+    liver, tumour = (line.get_ydata() for line in strip.lines)
+    cases = {case.name: case for case in evaluation.cases}
+    assert list(liver) == [cases[name].liver.dice for name in names]
+    assert list(tumour) == [cases[name].tumour.dice for name in names[:2]]
+    assert means.lines[1].get_ydata() == pytest.approx(np.mean(tumour))
+
+
+def test_bland_and_altman_show_the_differences_of_volumes(evaluation):
+    _, tumour = plots.bland_altman(evaluation).axes
+    scores = [case.score for case in evaluation.cases]
+    apart = [one.predicted_tumour_ml - one.tumour_ml for one in scores]
+    assert list(tumour.lines[0].get_ydata()) == pytest.approx(apart)
+    heights = [line.get_ydata()[0] for line in tumour.lines[1:]]
+    spread = 1.96 * np.std(apart, ddof=1)
+    assert heights == pytest.approx(np.mean(apart) + np.array([0, -spread, spread]))
+    assert "3 cases" in tumour.get_title()
+
+
+def test_detection_by_size_stands_side_by_side(evaluation):
+    recall, precision = plots.detection_by_size({"first": evaluation, "again": evaluation}).axes
+    heights = [bar.get_height() for bar in recall.patches]
+    assert heights == [0, 0, 0.5] * 2
+    assert [bar.get_height() for bar in precision.patches] == [0, 0, 0.5] * 2
+    assert [text.get_text() for text in recall.texts] == ["0", "0", "2"] * 2
+    assert [text.get_text() for text in recall.get_legend().get_texts()] == ["first", "again"]
 
 
 def test_pictures_are_compared_under_their_names():

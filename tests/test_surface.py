@@ -3,9 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import ndimage
 
 from liverlib import LiverlibError
-from liverlib.detection import components, crop_to_content, lesion_overlaps, match
+from liverlib.agreement import agreement
+from liverlib.detection import found_lesions
 from liverlib.metrics import dice
 from liverlib.scan import read_label
 from liverlib.surface import surface, surface_dice, surface_distances, surface_score
@@ -46,15 +48,61 @@ def lesions(shared, name: str) -> list:
     folder = shared / "lesion_pairs"
     reference = read_label(folder / "gt" / f"{name}.nii.gz")
     predicted = read_label(folder / "pred" / f"{name}.nii.gz", like=reference)
-    masks = crop_to_content(reference.voxels, predicted.voxels)
-    iou, _, _ = lesion_overlaps(*masks)
-    numbered = [components(mask)[0] for mask in masks]
     measured = []
-    for row, column in zip(*match(iou, 0.5), strict=True):
-        pair = numbered[0] == row + 1, numbered[1] == column + 1
-        score = surface_score(*pair, reference.grid.spacing)
-        measured.append([dice(*pair), iou[row, column], score.assd, score.rmsd, score.mssd])
+    for pair in found_lesions(reference.voxels, predicted.voxels):
+        found = agreement(*pair, reference.grid.spacing)
+        measured.append([found.dice, 1 - found.voe, found.assd, found.rmsd, found.mssd])
     return measured
+
+
+TURNED = (0.85, 1.2, 0.9)
+MONAI = {  # its own tests' values: ASSD, one-way mean, HD, one-way HD, HD95; "-": it has none
+    "shifted by a voxel": (
+        ((33, (19, 33, 22)), (33, (20, 33, 22)), (1, 1, 1)),
+        (0.350217, 0.3483278807706289, 1, 1, "-"),
+    ),
+    "shifted along the diagonal": (
+        ((20, (20, 20, 20)), (20, (19, 19, 19)), (1, 1, 1)),
+        ("-", "-", 1.7320508075688772, 1.7320508075688772, "-"),
+    ),
+    "one in the other": (
+        ((20, (20, 33, 22)), (40, (20, 33, 22)), (1, 1, 1)),
+        (15.117741, 12.040033513150455, 20.223748416156685, 20.09975124224178, 20.09975124224178),
+    ),
+    "with a spacing": (
+        ((33, (42, 45, 52)), (33, (43, 45, 52)), TURNED),
+        (0.4951, 0.4951, "-", "-", "-"),
+    ),
+    "with a spacing, along the diagonal": (
+        ((20, (20, 20, 20)), (20, (19, 19, 19)), TURNED),
+        ("-", "-", 2.2671568, 2.0808651447296143, "-"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MONAI)
+def test_balls_measure_as_in_monais_own_tests(name):
+    (*balls, spacing), expected = MONAI[name]
+    predicted, reference = (ball(*one, spacing) for one in balls)
+    score = surface_score(reference, predicted, spacing, connectivity=1)
+    _, back = surface_distances(reference, predicted, spacing, connectivity=1)
+    found = score.assd, back.mean(), score.mssd, back.max(), score.hd95
+    for value, golden in zip(found, expected, strict=True):
+        if golden != "-":
+            assert value == pytest.approx(golden, rel=1e-5)
+
+
+def ball(radius: float, centre: tuple, spacing: tuple) -> np.ndarray:
+    places = zip(np.ogrid[:99, :99, :99], spacing, centre, strict=True)
+    return sum((place * mm - c) ** 2 for place, mm, c in places) <= radius**2
+
+
+@settings(deadline=None)
+@given(MASKS, st.sampled_from([1, 2]))
+def test_a_surface_is_that_of_scipys_erosion(mask, connectivity):
+    around = ndimage.generate_binary_structure(3, connectivity)
+    expected = mask & ~ndimage.binary_erosion(mask, around)
+    assert (surface(mask, connectivity) == expected).all()
 
 
 def test_a_surface_is_what_an_erosion_takes_off():
