@@ -12,7 +12,7 @@ from liverlib.cache import folder_of, kept, prepare, prune
 from liverlib.cases import labelled
 from liverlib.files import read_json
 from liverlib.presets import RunSettings, default_settings
-from liverlib.scan import read_label, read_scan, write_volume
+from liverlib.scan import read_label, volume_name, write_volume
 from liverlib.workspace import LOOKS, Run, home, newest_weights
 
 EXAMPLES = """\
@@ -83,8 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     cache.add_argument("--prune", type=float, metavar="DAYS", help="remove what was not used since")
     command(_phantoms, "phantom", data=False)
     segment = command(_segment, data=False)
-    segment.add_argument("scan", type=Path, help="a .nii or .nii.gz file")
-    segment.add_argument("-o", "--output", type=Path, required=True, help="the mask to write")
+    segment.add_argument(
+        "scans", type=Path, nargs="+", help="NIfTI files, folders of them, or DICOM folders"
+    )
+    segment.add_argument(
+        "-o", "--output", type=Path, required=True, help="the mask to write; of several, the folder"
+    )
     segment.add_argument(
         "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
     )
@@ -188,18 +192,34 @@ def _phantoms(options: argparse.Namespace) -> None:
 
 
 def _segment(options: argparse.Namespace) -> None:
-    """The mask of one scan, on the scan's own grid."""
-    if not options.output.name.endswith((".nii", ".nii.gz")):
-        raise LiverlibError(f"{options.output}: a mask is written as .nii or .nii.gz. Name it so.")
+    """The mask of each scan, on the scan's own grid."""
+    from liverlib.dicom import find_scans, read_any
+
+    scans = [scan for one in options.scans for scan in find_scans(one)]
+    outputs = _masks(scans, options.output)
     weights = options.weights or [newest_weights()]
-    scan = read_scan(options.scan)
     from liverlib.segment import Segmenter  # torch is imported when it is needed
 
-    mask = Segmenter.load(*weights).segment(scan)
-    write_volume(options.output, mask.voxels, scan.grid)
-    said = ", ".join(str(_short(path)) for path in weights)
-    print(f"{_short(options.output)}: 0 background, 1 liver, 2 tumour; weights {said}")
-    print(NOT_MEDICAL)
+    segmenter = Segmenter.load(*weights)
+    for path, output in zip(scans, outputs, strict=True):
+        scan = read_any(path)
+        write_volume(output, segmenter.segment(scan).voxels, scan.grid)
+        print(f"{_short(output)}: 0 background, 1 liver, 2 tumour")
+    print(f"weights {', '.join(str(_short(path)) for path in weights)}. {NOT_MEDICAL}")
+
+
+def _masks(scans: list[Path], output: Path) -> list[Path]:
+    """Where each scan's mask goes: a file for one scan, or else a folder of files named alike."""
+    if output.name.endswith((".nii", ".nii.gz")):
+        if len(scans) > 1:
+            raise LiverlibError(f"{output}: one file for {len(scans)} scans. Name a folder.")
+        return [output]
+    if len(scans) == 1 and output.suffix:
+        raise LiverlibError(f"{output}: a mask is written as .nii or .nii.gz. Name it so.")
+    masks = [output / f"{volume_name(scan.resolve())}.nii.gz" for scan in scans]
+    if twice := {mask for mask in masks if masks.count(mask) > 1}:
+        raise LiverlibError(f"{min(twice)}: two scans of that name. Segment them one by one.")
+    return masks
 
 
 def _lesions(options: argparse.Namespace) -> None:

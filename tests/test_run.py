@@ -114,12 +114,23 @@ def test_a_mask_lies_on_the_scans_grid(dataset, tmp_path, capsys):
     assert "Not a medical device" in capsys.readouterr().out
 
 
+def test_a_folder_of_scans_becomes_a_folder_of_masks(dataset, tmp_path):
+    run(dataset)
+    images = dataset / "imagesTr"
+    assert cli.main(["segment", str(images), "-o", str(tmp_path / "masks")]) == 0
+    assert {path.name for path in (tmp_path / "masks").iterdir()} == {
+        path.name for path in images.iterdir()
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["run", "--data", "nowhere"], "no such folder"),
         (["segment", "nowhere.nii.gz", "-o", "m.nii.gz"], "holds no weights yet"),
         (["segment", "nowhere.nii.gz", "-o", "m.txt"], "written as .nii"),
+        (["segment", "a.nii", "b.nii", "-o", "m.nii"], "one file for 2 scans"),
+        (["segment", "x/a.nii", "y/a.nii", "-o", "m"], "two scans of that name"),
         (["segment", "a.nii", "-o", "m.nii", "--weights", "none"], "no such"),
     ],
 )
