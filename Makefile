@@ -1,7 +1,7 @@
 # make run · make test · make lab          (needs Python 3.11–3.13 with venv; makes its own .venv)
 #   make run DATA=folder                   the same on your own labelled scans
 #   make run TORCH_INDEX=address           torch from another index, the smaller CPU build for one
-#   make run ARGS="--train.epochs 30"      anything that `liverlib run --help` lists
+#   make run ARGS="--liver.epochs 30"      anything that `liverlib run --help` lists
 
 PYTHON ?= python3
 VENV   ?= .venv
