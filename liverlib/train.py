@@ -165,7 +165,9 @@ def validate(network: UNet3D, cubes: Sequence[Path], settings: TrainSettings) ->
     device = next(network.parameters()).device
     for path in cubes:
         image, occupancy = (x.to(device) for x in whole(path))
-        logits = network(image)
+        with mixed_precision(device, image.shape[-1] // network.divisor):
+            logits = network(image)
+        logits = logits.float()
         losses.append(LOSSES[settings.loss](logits, class_shares(occupancy)).item())
         p = logits.softmax(1)
         predicted = torch.stack([p[:, 1] + p[:, 2], p[:, 2]], dim=1) >= 0.5
