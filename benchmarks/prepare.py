@@ -196,9 +196,7 @@ def cache(folder: Path, count: int = 131) -> None:
         print(f"| an epoch of {name}, in twos | {time.perf_counter() - started:.2f} s |")
     del windows  # no third process is to map them
     for n, (rss, pss) in enumerate(side_by_side(paths), start=1):
-        print(
-            f"| training process {n} of 2: MB mapped, and its share of them | {rss:.0f}, {pss:.0f} |"
-        )
+        print(f"| training process {n} of 2: MB mapped, and its share | {rss:.0f}, {pss:.0f} |")
 
 
 def side_by_side(paths: list[Path]) -> list[tuple[float, float]]:
