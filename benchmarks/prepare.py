@@ -194,10 +194,9 @@ def cache(folder: Path, count: int = 131) -> None:
         for step in range(count // 2 + 1):
             windows.batch(step, 2)
         print(f"| an epoch of {name}, in twos | {time.perf_counter() - started:.2f} s |")
+    del windows  # no third process is to map them
     for n, (rss, pss) in enumerate(side_by_side(paths), start=1):
-        print(
-            f"| training process {n} of 2: maps, and its share of that | {rss:.0f}, {pss:.0f} MB |"
-        )
+        print(f"| training process {n} of 2: MB mapped, and its share | {rss:.0f}, {pss:.0f} |")
 
 
 def side_by_side(paths: list[Path]) -> list[tuple[float, float]]:

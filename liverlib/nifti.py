@@ -85,6 +85,7 @@ def _read_header(path: Path, file: BinaryIO) -> nib.Nifti1Header:
     is_nifti2 = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
     try:
         header = (nib.Nifti2Header if is_nifti2 else nib.Nifti1Header).from_fileobj(file)
+        header.get_data_shape()  # checked only here
     except (HeaderDataError, WrapStructError, ValueError, OverflowError) as error:
         raise LiverlibError(
             f"{path}: not a NIfTI file ({error}). Convert it, with dcm2niix for instance."

@@ -65,6 +65,7 @@ ONCE_FAILED = {
     "voxels that begin at infinity": {"vox_offset": np.inf},
     "voxels that begin nowhere": {"vox_offset": np.nan},
     "voxels that begin in the header": {"vox_offset": 0},
+    "a size of -1, freesurfer's sign": {"dim": (1, -1)},
     "a slope without its intercept": {"scl_slope": 1, "scl_inter": np.nan},
 }
 
@@ -76,7 +77,7 @@ def test_what_once_failed(file, fields):
     if "xyzt_units" in fields:
         np.testing.assert_allclose(read_scan(changed).grid.spacing, 4)
     else:
-        with pytest.raises(LiverlibError, match=r"begin|offset|intercept"):
+        with pytest.raises(LiverlibError, match=r"begin|offset|intercept|freesurfer"):
             read_scan(changed)
 
 
