@@ -9,7 +9,7 @@ from pathlib import Path
 
 from liverlib import NOT_MEDICAL, LiverlibError, __version__
 from liverlib.cache import folder_of, kept, prepare, prune
-from liverlib.cases import labelled
+from liverlib.cases import find_dataset, labelled
 from liverlib.files import read_json
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import read_scan, write_volume
@@ -123,9 +123,16 @@ def _settings(options: argparse.Namespace) -> RunSettings:
     return settings
 
 
+def _started(options: argparse.Namespace) -> Run:
+    """The run that the arguments describe; says what was found in a folder of the user's."""
+    if options.data:
+        print(find_dataset(options.data))
+    return Run(_settings(options), options.data, getattr(options, "run", None))
+
+
 def _run(options: argparse.Namespace) -> None:
     """The whole way: cases, cubes, training, scores, report."""
-    run = Run(_settings(options), options.data, options.run)
+    run = _started(options)
     report = run.report()
     print("\n".join(summary_lines(run)))
     print(f"report    {_short(report)}")
@@ -133,7 +140,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     """Only as far as the trained weights."""
-    run = Run(_settings(options), options.data, options.run)
+    run = _started(options)
     history = run.train(options.look) if options.look else run.train_all()
     folder = run.folder / (options.look or "")
     print(f"{len(history)} epochs: {_short(folder / 'weights.safetensors')}")
@@ -141,7 +148,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _prepare(options: argparse.Namespace) -> None:
     """Only as far as the cached cubes, of every labelled case."""
-    run = Run(_settings(options), options.data)
+    run = _started(options)
     cases, folder = labelled(run.cases)[options.shard], home() / "data" / "cubes"
     for settings in map(run.cube, run.looks):
         paths = prepare(cases, settings, folder, options.workers, options.strict)
