@@ -77,7 +77,7 @@ def find_dataset(folder: str | Path) -> Dataset:
         raise LiverlibError(f"{folder}: holds more than one dataset. Name one of:\n{listed}")
     layout, place, files = found[0]
     layout, cases = _lits(files) if layout == "LiTS" else _split_folders(place)
-    return Dataset(place, layout, sorted(cases, key=lambda case: _natural(case.name)))
+    return Dataset(place, layout, sorted(cases, key=lambda case: natural(case.name)))
 
 
 def labelled(cases: Iterable[Case]) -> list[Case]:
@@ -120,7 +120,7 @@ def folds(
 
 def _shuffled(cases: Iterable[Case], seed: int) -> list[str]:
     """The patients in an order of which any stretch has its share of the known tumour-free ones."""
-    patients = sorted({_patient(case) for case in cases}, key=_natural)
+    patients = sorted({_patient(case) for case in cases}, key=natural)
     random.Random(seed).shuffle(patients)
     known = {_patient(case) for case in cases if lits.tumour_free(case.name)}
     free = [patient for patient in patients if patient in known]
@@ -206,7 +206,7 @@ def _by_name(volumes: Iterable[tuple[str, Path]]) -> dict[str, Path]:
 
 def _paired(images: dict[str, Path], labels: dict[str, Path]) -> list[Case]:
     for present, absent, what in ((images, labels, "label"), (labels, images, "image")):
-        if absent_names := sorted(set(present) - set(absent), key=_natural):
+        if absent_names := sorted(set(present) - set(absent), key=natural):
             path = present[absent_names[0]]
             more = f" ({len(absent_names) - 1} more)" if len(absent_names) > 1 else ""
             raise LiverlibError(
@@ -221,5 +221,6 @@ def _volumes(folder: Path) -> list[tuple[str, Path]]:
     return [(volume_name(path), path) for path in sorted(kept) if path.name[0] != "."]
 
 
-def _natural(name: str) -> list:
+def natural(name: str) -> list:
+    """A key to sort names by, with numbers in order: "liver_2" before "liver_10"."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -21,6 +21,7 @@ examples:
   liverlib run --data my_scans --run first       the same on a folder of your own labelled scans
   liverlib run --liver.epochs 30 --cube.size 96  any field of any stage's settings
   liverlib prepare my_scans --shard 2/8          an eighth of the cubes, for job arrays
+  liverlib download --cases 10                   ten real cases of MSD's Task03_Liver
   liverlib segment scan.nii.gz -o mask.nii.gz    with the weights of the latest run
 """
 
@@ -81,6 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     cache = command(_cache, data=False)
     cache.add_argument("--prune", type=float, metavar="DAYS", help="remove what was not used since")
     command(_phantoms, "phantom", data=False)
+    download = command(_download, "cube", data=False)
+    download.add_argument(
+        "--cases", nargs="+", default=["10"], help="how many, names, all, or labels (default: 10)"
+    )
+    download.add_argument("--url", help="a mirror, a tar on disk, or a folder (default: MSD's)")
+    download.add_argument("--to", type=Path, metavar="DIR", help="default: data/Task03_Liver")
+    download.add_argument(
+        "--into-cubes", action="store_true", help="keep only the cubes: 6 MB a case"
+    )
     segment = command(_segment, data=False)
     segment.add_argument("scan", type=Path, help="a .nii or .nii.gz file")
     segment.add_argument("-o", "--output", type=Path, required=True, help="the mask to write")
@@ -176,6 +186,22 @@ def _phantoms(options: argparse.Namespace) -> None:
     """Only the made-up CTs, as an MSD dataset."""
     cases = Run(_settings(options)).cases
     print(f"{len(cases)} phantoms: {_short(cases[0].image.parents[1])}")
+
+
+def _download(options: argparse.Namespace) -> None:
+    """Some cases of MSD's Task03_Liver, or all: real CTs with labels, CC BY-SA 4.0."""
+    from liverlib import download  # with what reaches the web
+
+    cases = options.cases[0] if len(options.cases) == 1 else options.cases
+    url, data = options.url or download.TASK03, home() / "data"
+    if options.into_cubes:
+        to = options.to or data / "Task03_Liver-cubes"
+        paths = download.fetch_cubes(cases, url, to, _settings(options).cube)
+        print(f"{len(paths)} cubes: {_short(paths[0].parent)}")
+    else:
+        to = download.fetch(cases, url, options.to or data / "Task03_Liver")
+        print(f"labels: {_short(to / 'labels')}" if cases == "labels" else find_dataset(to))
+    print(download.LICENCE)
 
 
 def _segment(options: argparse.Namespace) -> None:
