@@ -50,18 +50,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, kept = Path(folder, "Task03_Liver.tar"), Path(folder, "list.json")
         sparse_tar(path)
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as tar:
-            with Web(tar) as web:
-                remote = Remote(web.url)
-                members, seconds = timed(lambda: tar_members(remote, kept))
-                sent = sum(size for _, size in web.sent)
-                print(f"a tar of {len(tar) / 1e9:.1f} GB with {len(members)} scans and labels")
-                print(f"its list: {web.requests} requests, {sent / 1e6:.1f} MB, {seconds:.1f} s")
-                before = web.requests
-                members, seconds = timed(lambda: tar_members(Remote(web.url), kept))
-                per = 100 * seconds / len(members)
-                print(f"again: {web.requests - before} requests, {per:.3f} s per 100 (goal: 0.1)")
-                web.shutdown()
+        with (
+            open(path, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as tar,
+            Web(tar) as web,
+        ):
+            remote = Remote(web.url)
+            members, seconds = timed(lambda: tar_members(remote, kept))
+            sent = sum(size for _, size in web.sent)
+            print(f"a tar of {len(tar) / 1e9:.1f} GB with {len(members)} scans and labels")
+            print(f"its list: {web.requests} requests, {sent / 1e6:.1f} MB, {seconds:.1f} s")
+            before = web.requests
+            members, seconds = timed(lambda: tar_members(Remote(web.url), kept))
+            per = 100 * seconds / len(members)
+            print(f"again: {web.requests - before} requests, {per:.3f} s per 100 (goal: 0.1)")
+            web.shutdown()
         own = sum(member.size for group in chosen(members, 10).values() for member in group)
         share = sent / own
         print(f"ten cases: {own / 1e6:.0f} MB; the list costs {share:.2%} of it (goal: 2 %)")

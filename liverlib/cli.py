@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument(
         "--into-cubes", action="store_true", help="keep only the cubes: 6 MB a case"
     )
+    check = command(_check, data=False)
+    check.add_argument("data", type=Path, help="a dataset in any of the layouts")
     segment = command(_segment, data=False)
     segment.add_argument("scan", type=Path, help="a .nii or .nii.gz file")
     segment.add_argument("-o", "--output", type=Path, required=True, help="the mask to write")
@@ -202,6 +204,18 @@ def _download(options: argparse.Namespace) -> None:
         to = download.fetch(cases, url, options.to or data / "Task03_Liver")
         print(f"labels: {_short(to / 'labels')}" if cases == "labels" else find_dataset(to))
     print(download.LICENCE)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """What a dataset holds, and everything in it that looks wrong, with a plot."""
+    from liverlib import plots  # matplotlib, only here
+    from liverlib.check import examine, fingerprint
+
+    print(dataset := find_dataset(options.data))
+    rows = examine(dataset.cases)
+    print("", fingerprint(rows), "", sep="\n")
+    place = home() / "results" / f"check-{options.data.resolve().name}.png"
+    print(f"plot  {_short(plots.save(plots.fingerprint(rows), place))}")
 
 
 def _segment(options: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from matplotlib.patches import Patch
 
 from liverlib.charts import curves as curves
 from liverlib.charts import dataset_overview as dataset_overview
+from liverlib.charts import fingerprint as fingerprint
 from liverlib.charts import histogram as histogram
 from liverlib.files import atomic
 from liverlib.film import film as film  # moving pictures are made there
