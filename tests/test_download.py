@@ -285,7 +285,7 @@ def fetch_in_blocks(block, cases, url, to, workers):
 
 def test_killed_at_twenty_random_moments_it_goes_on_where_it_was(web, dataset, tmp_path):
     """A moment is the n-th block that the server is asked for, n at random."""
-    block, workers, chance = 4096, 2, random.Random(0)
+    block, workers, chance = 1024, 2, random.Random(0)
     forks = multiprocessing.get_context("forkserver")  # fresh processes, libraries loaded
     forks.set_forkserver_preload(["liverlib.download", "fsspec.implementations.http"])
     arguments = (block, CASES, web.url, tmp_path, workers)
