@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument("--url", help="a mirror, a tar on disk, or a folder (default: MSD's)")
     download.add_argument("--to", type=Path, metavar="DIR", help="default: data/Task03_Liver")
     download.add_argument(
-        "--into-cubes", action="store_true", help="keep only the cubes: 6 MB a case"
+        "--into-cubes", action="store_true", help="keep only the cubes: 13 MB a case"
     )
     check = command(_check, data=False)
     check.add_argument("data", type=Path, help="a dataset in any of the layouts")
@@ -195,13 +195,13 @@ def _download(options: argparse.Namespace) -> None:
     from liverlib import download  # with what reaches the web
 
     cases = options.cases[0] if len(options.cases) == 1 else options.cases
-    url, data = options.url or download.TASK03, home() / "data"
+    url, to = options.url or download.TASK03, options.to or home() / "data" / "Task03_Liver"
     if options.into_cubes:
-        to = options.to or data / "Task03_Liver-cubes"
-        paths = download.fetch_cubes(cases, url, to, _settings(options).cube)
-        print(f"{len(paths)} cubes: {_short(paths[0].parent)}")
+        run, folder = Run(_settings(options)), home() / "data" / "cubes"
+        kinds = [run.cube(look) for look in run.looks]
+        print(f"{len(download.fetch_cubes(cases, url, to, kinds, folder))} cubes: {_short(folder)}")
     else:
-        to = download.fetch(cases, url, options.to or data / "Task03_Liver")
+        to = download.fetch(cases, url, to)
         print(f"labels: {_short(to / 'labels')}" if cases == "labels" else find_dataset(to))
     print(download.LICENCE)
 

@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from liverlib import LiverlibError
+from liverlib.cache import cube_of, folder_of
 from liverlib.cases import Case, find_cases, natural
-from liverlib.cube import CubeSettings, to_cube
+from liverlib.cube import CubeSettings
+from liverlib.files import read_json, write_json
 from liverlib.remote import BLOCK, Member, Remote, tar_members
 from liverlib.scan import volume_name
-from liverlib.settings import digest
+from liverlib.settings import digest, to_dict
 from liverlib.transfer import Transfer, side_by_side
 
 TASK03 = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task03_Liver.tar"
@@ -65,39 +67,52 @@ def fetch(
 def fetch_cubes(
     cases: int | str | Sequence[str] = "all",
     url: str | Path = TASK03,
-    to: str | Path = "data/Task03_Liver-cubes",
-    settings: CubeSettings = CubeSettings(),
+    to: str | Path = "data/Task03_Liver",
+    kinds: Sequence[CubeSettings] = (CubeSettings(),),
+    cubes: str | Path = "data/cubes",
 ) -> list[Path]:
-    """The cubes of the labelled `cases`, one file each; the scans are dropped as soon as used.
+    """The cubes of the labelled `cases`, of each kind, in the cache `cubes`; the scans are dropped.
 
-    No more than two cases are on disk at a time. Raises as `fetch` does; a case that makes no
-    cube, its label on another grid for instance, is said when all others are made.
+    They are those that `cache.prepare` makes from files. No more than two cases are on disk at a
+    time, hidden in `to`. Raises as `fetch` does; a case that makes no cube, its label on another
+    grid for instance, is said when all others are made.
     """
-    to, refused = Path(to), []
+    to, cubes, refused = Path(to), Path(cubes), []
     groups = {
         name: group for name, group in chosen(_members(url, to), cases).items() if len(group) == 2
     }
-    paths = {name: to / digest(settings) / f"{name}.safetensors" for name in groups}
-    missing = [name for name in groups if not paths[name].is_file()]
+    notes = {name: to / ".download" / "cubes" / digest(*kinds) / f"{name}.json" for name in groups}
+    missing = [name for name, note in notes.items() if not _cubes(note)]
+    for settings in kinds:
+        write_json(folder_of(settings, cubes) / "settings.json", to_dict(settings))
 
     def make(name: str) -> None:
         image, label = transfer.sound(groups[name])
         try:
-            to_cube(*Case(name, image, label).read(), settings).save(paths[name])
+            case = Case(name, image, label)
+            made = [str(cube_of(case, settings, cubes).resolve()) for settings in kinds]
+            write_json(notes[name], {"cubes": made})
         except LiverlibError as error:
             refused.append(str(error))
         for part in (image, label):
             part.unlink()
 
     largest = sorted(sum(member.size for member in groups[name]) for name in missing)[-2:]
-    room = SPARE + sum(largest) + len(missing) * 3 * settings.size**3  # a cube: 3 bytes a voxel
+    made = sum(3 * settings.size**3 for settings in kinds)  # a cube has 3 bytes a voxel
+    room = SPARE + sum(largest) + len(missing) * made
     transfer = Transfer(to, [member for name in missing for member in groups[name]], room)
     transfer.drop_all_but([member for name in missing[:2] for member in groups[name]])
     for _ in side_by_side(make, missing, 2, transfer):
         pass
     if refused:
         raise LiverlibError("these cases made no cube, all others did:\n" + "\n".join(refused))
-    return list(paths.values())
+    return [path for note in notes.values() for path in _cubes(note)]
+
+
+def _cubes(note: Path) -> list[Path]:
+    """The cubes that a streamed case made; none where one of them is gone."""
+    found = [Path(path) for path in read_json(note)["cubes"]] if note.is_file() else []
+    return found if all(path.is_file() for path in found) else []
 
 
 def chosen(members: Sequence[Member], cases: int | str | Sequence[str]) -> dict[str, Group]:

@@ -52,7 +52,7 @@ class Transfer:
     def drop_all_but(self, members: Collection[Member]) -> None:
         """Removes the parts of all others, which an earlier call left."""
         kept = {self.folder / member.name for member in members}
-        for part in self.folder.glob("*/*"):
+        for part in self.folder.glob("*/*.nii*"):
             if part not in kept:
                 part.unlink()
 

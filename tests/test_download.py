@@ -16,8 +16,9 @@ import pytest
 from web import Web, tar_of, tarred, volumes
 
 from liverlib import LiverlibError, cli, download, remote, transfer
+from liverlib.cache import prepare
 from liverlib.cases import find_cases
-from liverlib.cube import Cube, CubeSettings, prepare
+from liverlib.cube import Cube, CubeSettings
 from liverlib.nifti import compress
 from liverlib.remote import Remote, tar_members
 from liverlib.scan import read_label, write_volume
@@ -408,29 +409,30 @@ def test_a_tar_that_is_cut_off_or_no_tar_is_said(dataset, tmp_path, cut_at):
 # ---- straight into cubes -----------------------------------------------------------------------
 
 
-def test_streamed_cubes_equal_those_from_files_and_no_scan_stays(
-    web, dataset, tmp_path, monkeypatch
-):
-    settings, on_disk = CubeSettings(size=16), []
-    make = download.to_cube
+def test_streamed_cubes_are_those_from_files_and_no_scan_stays(web, dataset, tmp_path, monkeypatch):
+    kinds, on_disk = [CubeSettings(size=16), CubeSettings(size=12, crop="all")], []
+    cube_of, arguments = download.cube_of, ("all", web.url, tmp_path / "to", kinds, tmp_path / "a")
 
     def watched(*arguments):
         on_disk.append(len({path.name for path in (tmp_path / "to").rglob("*.nii.gz")}))
-        return make(*arguments)
+        return cube_of(*arguments)
 
-    monkeypatch.setattr(download, "to_cube", watched)
-    paths = download.fetch_cubes("all", web.url, tmp_path / "to", settings)
+    monkeypatch.setattr(download, "cube_of", watched)
+    paths = download.fetch_cubes(*arguments)
     cases = [case for case in find_cases(dataset) if case.label]
-    assert [path.stem for path in paths] == [case.name for case in cases]
-    for made, path in zip(
-        prepare(cases, settings, tmp_path / "cubes", workers=1), paths, strict=True
-    ):
-        assert made.read_bytes() == path.read_bytes()
+    for n, settings in enumerate(kinds):
+        from_files = prepare(cases, settings, tmp_path / "b", workers=1)
+        for path, other in zip(paths[n :: len(kinds)], from_files, strict=True):
+            assert path.relative_to(tmp_path / "a") == other.relative_to(tmp_path / "b")
+            assert path.read_bytes() == other.read_bytes()
     assert 1 <= max(on_disk) <= 2
     assert not list((tmp_path / "to").rglob("*.nii.gz"))
     web.sent.clear()
-    assert download.fetch_cubes("all", web.url, tmp_path / "to", settings) == paths
+    assert download.fetch_cubes(*arguments) == paths
     assert not web.sent
+    paths[0].unlink()
+    assert download.fetch_cubes(*arguments) == paths
+    assert len(web.sent) == 2  # of that case
 
 
 def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
@@ -443,9 +445,9 @@ def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
     with pytest.raises(
         LiverlibError, match=r"made no cube, all others did(.|\n)*liver_0.*label holds"
     ):
-        download.fetch_cubes("all", bad, tmp_path / "to", CubeSettings(size=16))
-    (cube,) = (tmp_path / "to").rglob("*.safetensors")
-    assert cube.stem == "liver_1"
+        download.fetch_cubes("all", bad, tmp_path / "to", [CubeSettings(size=16)], tmp_path)
+    (cube,) = tmp_path.rglob("*.safetensors")
+    assert cube.stem.startswith("liver_1-")
     assert np.any(Cube.load(cube).occupancy)
 
 
@@ -458,6 +460,6 @@ def test_the_command_downloads_and_says_what_is_there(web, tmp_path, capsys):
     assert cli.main([*arguments, "--cases", "liver_5", "liver_7"]) == 0
     assert "4 cases with a label" in capsys.readouterr().out
     assert cli.main([*arguments, "--into-cubes", "--cube.size", "16", "--cases", "2"]) == 0
-    assert "2 cubes" in capsys.readouterr().out
+    assert "4 cubes: " in capsys.readouterr().out
     assert cli.main([*arguments, "--cases", "500"]) == 2
     assert "there are 1 to 12" in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_scores_are_those_of_the_masks_on_the_scans_own_grids(dataset):
 
 
 def test_the_folds_of_a_run_test_every_case_once_and_say_what_was_found(dataset, capsys):
-    assert cli.main(["prepare", "--data", str(dataset), "--cube.size", "16"]) == 0
+    assert cli.main(["prepare", str(dataset), "--cube.size", "16"]) == 0
     assert "5 cases with a label: MSD layout in" in capsys.readouterr().out
     tested = []
     for fold in range(5):
