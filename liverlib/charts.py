@@ -121,7 +121,7 @@ def fingerprint(rows: Sequence[Mapping]) -> Figure:
     axes[2].set(xlabel="liver, ml", ylabel="tumour / liver", title="livers and tumours")
     for colour, said in zip(RUNS, ("nothing looks wrong", "look at it"), strict=False):
         axes[0].scatter([], [], 18, colour, label=said)
-    axes[0].legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
