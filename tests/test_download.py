@@ -24,6 +24,7 @@ from liverlib.remote import Remote, tar_members
 from liverlib.scan import read_label, write_volume
 
 CASES = 12
+TINY = CubeSettings(size=16)
 
 
 @pytest.fixture(scope="module")
@@ -410,7 +411,7 @@ def test_a_tar_that_is_cut_off_or_no_tar_is_said(dataset, tmp_path, cut_at):
 
 
 def test_streamed_cubes_are_those_from_files_and_no_scan_stays(web, dataset, tmp_path, monkeypatch):
-    kinds, on_disk = [CubeSettings(size=16), CubeSettings(size=12, crop="all")], []
+    kinds, on_disk = [TINY, CubeSettings(size=12, crop="all")], []
     cube_of, arguments = download.cube_of, ("all", web.url, tmp_path / "to", kinds, tmp_path / "a")
 
     def watched(*arguments):
@@ -435,6 +436,20 @@ def test_streamed_cubes_are_those_from_files_and_no_scan_stays(web, dataset, tmp
     assert len(web.sent) == 2  # of that case
 
 
+def test_streamed_cubes_are_trained_on_as_the_readme_says(web, tmp_path, monkeypatch):
+    """The block in data/README.md, its sizes and address made small."""
+    text = (Path(__file__).parents[1] / "data" / "README.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    small = "TrainSettings(channels=(4, 8), epochs=1, steps=1, window=0, warmup=0)"
+    code = code.replace("TrainSettings()", small).replace(", 10, 21)", ", 2, 3)")
+    monkeypatch.setattr(download.fetch_cubes, "__defaults__", ("all", web.url, "d", [TINY], "c"))
+    monkeypatch.setattr(download.fetch, "__defaults__", (10, web.url, "d", 4, None))
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert (tmp_path / "results" / "streamed" / "weights.safetensors").is_file()
+    assert len(find_cases(tmp_path / "d")) == 3
+
+
 def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
     bad = tmp_path / "bad"
     for name, data in only(dataset, 0, 1).items():
@@ -445,7 +460,7 @@ def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
     with pytest.raises(
         LiverlibError, match=r"made no cube, all others did(.|\n)*liver_0.*label holds"
     ):
-        download.fetch_cubes("all", bad, tmp_path / "to", [CubeSettings(size=16)], tmp_path)
+        download.fetch_cubes("all", bad, tmp_path / "to", [TINY], tmp_path)
     (cube,) = tmp_path.rglob("*.safetensors")
     assert cube.stem.startswith("liver_1-")
     assert np.any(Cube.load(cube).occupancy)
