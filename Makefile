@@ -28,10 +28,13 @@ test: $(VENV)/.ready-dev
 fuzz: $(VENV)/.ready-dev
 	$(BIN)/python tests/fuzz.py 20000
 
-# The notebooks with the versions of the packages that Colab ships and that differ most from ours.
+# The notebooks as in Colab: the versions it ships of what differs most, neither liverlib nor what
+# Colab lacks installed, alone in an empty folder, the project (its last commit) behind a git URL.
 test-colab: $(VENV)-colab/.ready
-	LIVERLIB_FAST=1 LIVERLIB_HOME=$$(mktemp -d) $(VENV)-colab/bin/python -m pytest --nbval-lax \
-		--nbval-current-env --nbval-cell-timeout=600 notebooks
+	folder=$$(mktemp -d) && cp notebooks/*.ipynb $$folder && cd $$folder && LIVERLIB_FAST=1 \
+		LIVERLIB_PROJECT="file://$(CURDIR)" PYTHONPATH="$(CURDIR)/tests/colab" \
+		"$(abspath $(VENV))-colab/bin/python" -m pytest -q --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=600 $$folder && rm -rf $$folder
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -49,11 +52,13 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	$(PIP) -c requirements.lock -e ".[notebooks,dicom,dev]"
 	@touch $@
 
+COLAB = numpy==2.1.* nibabel==5.4.* ipywidgets==7.7.1 ipython==7.34.0 ipykernel==6.17.1 \
+	traitlets==5.7.1
 $(VENV)-colab/.ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)-colab
-	$(VENV)-colab/bin/python -m pip install --quiet $(TORCH)
-	$(VENV)-colab/bin/python -m pip install --quiet -e . nbval pytest \
-		ipywidgets==7.7.1 ipython==7.34.0 ipykernel==6.17.1 traitlets==5.7.1
+	$(VENV)-colab/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(VENV)-colab/bin/python -m pip install --quiet -e . nbval pytest $(COLAB)
+	$(VENV)-colab/bin/python -m pip uninstall --quiet --yes liverlib isal
 	@touch $@
 
 clean:

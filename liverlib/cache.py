@@ -109,14 +109,15 @@ def prune(folder: str | Path, days: float) -> int:
 def _outcome(case: Case, settings: CubeSettings, folder: Path) -> Path | LiverlibError:
     """The case's cube, or what is wrong with the case: one bad case must not stop the others."""
     try:
-        return _cube(case, settings, folder)
+        return cube_of(case, settings, folder)
     except LiverlibError as error:
         return error
     except (OSError, MemoryError) as error:
         return LiverlibError(f"{case.image}: {error or 'not enough memory'}. Make room, try again.")
 
 
-def _cube(case: Case, settings: CubeSettings, folder: Path) -> Path:
+def cube_of(case: Case, settings: CubeSettings, folder: Path) -> Path:
+    """The cached cube of one case, made where it is missing; raises for a bad case."""
     before = [_stat(file) for file in _files(case)]
     path = _path(case, settings, folder, [_content(file, folder) for file in _files(case)])
     if not _intact(path):

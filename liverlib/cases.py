@@ -1,18 +1,22 @@
 """Finding the cases in a folder, checking that images and labels pair up, splitting by patient."""
 
+import os
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from liverlib import LiverlibError
+from liverlib import LiverlibError, lits
 from liverlib.scan import Volume, read_label, read_scan, volume_name
 
 LAYOUTS = """\
   MSD       imagesTr/liver_3.nii.gz        labelsTr/liver_3.nii.gz   (imagesTs/ has no labels)
   nnU-Net   imagesTr/liver_3_0000.nii.gz   labelsTr/liver_3.nii.gz
   LiTS      volume-3.nii[.gz]              segmentation-3.nii[.gz]   (in any subfolder)"""
+PARTS = ("train", "validation", "test")
+_LITS_FILE = re.compile(r"(volume|segmentation)-(\d+)\.nii(\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,50 @@ class Case:
         return scan, read_label(self.label, scan) if self.label else None
 
 
-def find_cases(folder: str | Path) -> list[Case]:
-    """The cases of a dataset, sorted by name with numbers in order; labelled and unlabelled ones.
+@dataclass(frozen=True)
+class Dataset:
+    """The cases of a folder, by name with numbers in order, and the layout they were found in."""
 
-    Raises `LiverlibError` where nothing is found, and for an image without its label or a label
-    without its image. Files that start with a dot, such as macOS' ``._`` ones, are passed over.
+    folder: Path
+    layout: str
+    cases: list[Case]
+
+    def __str__(self) -> str:
+        """What was found, in one line."""
+        with_label = sum(case.label is not None for case in self.cases)
+        without = len(self.cases) - with_label
+        more = f", {without} without" if without else ""
+        place = os.path.relpath(self.folder)
+        place = place if not place.startswith("..") else self.folder
+        return f"{with_label} cases with a label{more}: {self.layout} layout in {place}"
+
+
+def find_cases(folder: str | Path) -> list[Case]:
+    """The cases of `find_dataset`."""
+    return find_dataset(folder).cases
+
+
+def find_dataset(folder: str | Path) -> Dataset:
+    """The one dataset in a folder or below it, labelled and unlabelled cases.
+
+    Raises `LiverlibError` where nothing is found, where more than one dataset is, and for an image
+    without its label or a label without its image. Files and folders that start with a dot, such
+    as macOS' ``._`` files, are passed over.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise LiverlibError(f"{folder}: no such folder. Name the one that holds the dataset.")
-    cases = _split_folders(folder) or _lits(folder)
-    if not cases:
-        raise LiverlibError(f"{folder}: no cases found. Looked for these layouts:\n{LAYOUTS}")
-    return sorted(cases, key=lambda case: _natural(case.name))
+    found = list(_candidates(folder))
+    if not found:
+        raise LiverlibError(
+            f"{folder}: no cases found. Looked, here and below, for these layouts:\n{LAYOUTS}"
+        )
+    if len(found) > 1:
+        listed = "\n".join(f"  {place} ({layout})" for layout, place, _ in found)
+        raise LiverlibError(f"{folder}: holds more than one dataset. Name one of:\n{listed}")
+    layout, place, files = found[0]
+    layout, cases = _lits(files) if layout == "LiTS" else _split_folders(place)
+    return Dataset(place, layout, sorted(cases, key=lambda case: natural(case.name)))
 
 
 def labelled(cases: Iterable[Case]) -> list[Case]:
@@ -58,69 +93,136 @@ def split(
 ) -> dict[str, list[Case]]:
     """Cases for "train", "validation" and "test"; no patient is in two of them.
 
-    The same cases and seed always give the same split, in whatever order they come. Raises
-    `LiverlibError` where nothing would be left to train on.
+    The same cases and seed always give the same split, in whatever order they come. Cases of LiTS
+    that are known to have no tumour are spread evenly. Raises `LiverlibError` where nothing would
+    be left to train on.
     """
-    patients = sorted({case.patient or case.name for case in cases}, key=_natural)
+    order = _shuffled(cases, seed)
+    _enough(order, validation, test)
+    return _parts(cases, order[test + validation :], order[test:][:validation], order[:test])
+
+
+def folds(
+    cases: Sequence[Case], k: int, validation: int = 0, seed: int = 0
+) -> list[dict[str, list[Case]]]:
+    """`k` splits, each as `split` makes one; every patient is tested in exactly one of them.
+
+    `validation` patients of those that are left steer the training.
+    """
+    order = _shuffled(cases, seed)
+    if k < 2:
+        raise LiverlibError(f"{k} folds: at least 2 are needed. Without folds, use a test share.")
+    _enough(order, validation, -(-len(order) // k))
+    edges = [n * len(order) // k for n in range(k + 1)]
+    rests = [(order[stop:] + order[:start], order[start:stop]) for start, stop in pairwise(edges)]
+    return [_parts(cases, rest[validation:], rest[:validation], test) for rest, test in rests]
+
+
+def _shuffled(cases: Iterable[Case], seed: int) -> list[str]:
+    """The patients in an order of which any stretch has its share of the known tumour-free ones."""
+    patients = sorted({_patient(case) for case in cases}, key=natural)
     random.Random(seed).shuffle(patients)
-    if len(patients) <= validation + test:
+    known = {_patient(case) for case in cases if lits.tumour_free(case.name)}
+    free = [patient for patient in patients if patient in known]
+    order = [patient for patient in patients if patient not in known]
+    for n, patient in enumerate(free):
+        order.insert(int((n + 0.5) * len(patients) / len(free)), patient)
+    return order
+
+
+def _enough(order: list[str], validation: int, test: int) -> None:
+    if len(order) <= validation + test:
         raise LiverlibError(
-            f"{len(patients)} patients cannot give {validation} to validate, {test} to test and "
+            f"{len(order)} patients cannot give {validation} to validate, {test} to test and "
             "some to train on. Add cases, or ask for fewer."
         )
-    parts = {
-        "test": set(patients[:test]),
-        "validation": set(patients[test : test + validation]),
-        "train": set(patients[test + validation :]),
-    }
-    return {
-        part: [case for case in cases if (case.patient or case.name) in parts[part]]
-        for part in ("train", "validation", "test")
-    }
 
 
-def _split_folders(folder: Path) -> list[Case]:
-    """MSD and nnU-Net: images and labels in folders of their own, under equal names."""
-    images = {re.sub(r"_0000$", "", name): path for name, path in volumes(folder / "imagesTr")}
-    labels = dict(volumes(folder / "labelsTr"))
+def _parts(cases: Sequence[Case], *patients: list[str]) -> dict[str, list[Case]]:
+    sets = dict(zip(PARTS, map(set, patients), strict=True))
+    return {part: [case for case in cases if _patient(case) in sets[part]] for part in PARTS}
+
+
+def _patient(case: Case) -> str:
+    return case.patient or case.name
+
+
+def _candidates(folder: Path) -> Iterator[tuple[str, Path, list[Path]]]:
+    """Layout, place and, for LiTS, the files of each dataset in the folder or below it."""
+    loose = []
+    for place, folders, files in os.walk(folder):
+        if {"imagesTr", "imagesTs"} & set(folders):
+            yield "MSD or nnU-Net", Path(place), []
+        inside = ("imagesTr", "imagesTs", "labelsTr")
+        folders[:] = sorted(one for one in folders if one[0] != "." and one not in inside)
+        loose += [Path(place, name) for name in sorted(files) if _LITS_FILE.fullmatch(name)]
+    if loose:
+        yield "LiTS", Path(os.path.commonpath([path.parent for path in loose])), loose
+
+
+def _split_folders(folder: Path) -> tuple[str, list[Case]]:
+    """MSD and nnU-Net: images and labels in folders of their own, under equal names.
+
+    The original project's ``Task03_Liver_rs`` is MSD's, unpacked and resized. LiTS' own names may
+    stand in these folders too.
+    """
+    labels = _by_name(
+        (re.sub("^segmentation-", "volume-", name), path)
+        for name, path in volumes(folder / "labelsTr")
+    )
+
+    def named(part: str) -> dict[str, Path]:
+        found = volumes(folder / part)
+        return _by_name((n if n in labels else re.sub(r"_0000$", "", n), p) for n, p in found)
+
+    images, unlabelled = named("imagesTr"), named("imagesTs")
     cases = _paired(images, labels)
-    for name, path in volumes(folder / "imagesTs"):
-        name = re.sub(r"_0000$", "", name)
-        cases.append(Case(name, path, None, name))
-    return cases
+    cases += [Case(name, path, None, lits.patient(name)) for name, path in unlabelled.items()]
+    if any(volume_name(case.image) == f"{case.name}_0000" for case in cases):
+        return "nnU-Net", cases
+    return "MSD (resized: Task03_Liver_rs)" if folder.name == "Task03_Liver_rs" else "MSD", cases
 
 
-def _lits(folder: Path) -> list[Case]:
+def _lits(files: list[Path]) -> tuple[str, list[Case]]:
     """LiTS: ``volume-3`` beside ``segmentation-3``, anywhere below the folder."""
-    images, labels = {}, {}
-    for name, path in volumes(folder, deep=True):
-        if match := re.fullmatch(r"(volume|segmentation)-(\d+)", name):
-            found = images if match[1] == "volume" else labels
-            key = f"volume-{match[2]}"
-            if key in found:
-                raise LiverlibError(f"{folder}: holds {name} twice: {found[key]} and {path}.")
-            found[key] = path
-    return _paired(images, labels)
+    found = {"volume": [], "segmentation": []}
+    for path in files:
+        kind, number, _ = _LITS_FILE.fullmatch(path.name).groups()
+        found[kind].append((f"volume-{number}", path))
+    return "LiTS", _paired(_by_name(found["volume"]), _by_name(found["segmentation"]))
+
+
+def _by_name(volumes: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    found = {}
+    for name, path in volumes:
+        if name in found:
+            raise LiverlibError(
+                f"{path}: the same case is there twice; the other is {found[name]}. "
+                "Keep one of them."
+            )
+        found[name] = path
+    return found
 
 
 def _paired(images: dict[str, Path], labels: dict[str, Path]) -> list[Case]:
     for present, absent, what in ((images, labels, "label"), (labels, images, "image")):
-        if absent_names := sorted(set(present) - set(absent), key=_natural):
+        if absent_names := sorted(set(present) - set(absent), key=natural):
             path = present[absent_names[0]]
             more = f" ({len(absent_names) - 1} more)" if len(absent_names) > 1 else ""
             raise LiverlibError(
                 f"{path}: has no {what} of the same name{more}. Add it, or move this file away "
                 "(scans without labels belong into imagesTs/)."
             )
-    return [Case(name, images[name], labels[name], name) for name in images]
+    return [Case(name, images[name], labels[name], lits.patient(name)) for name in images]
 
 
-def volumes(folder: Path, deep: bool = False) -> list[tuple[str, Path]]:
+def volumes(folder: Path) -> list[tuple[str, Path]]:
     """Name and path of each NIfTI file in a folder, numbers in order; dotfiles are passed over."""
-    paths = folder.rglob("*.nii*") if deep else folder.glob("*.nii*")
-    kept = [p for p in paths if p.name.endswith((".nii", ".nii.gz")) and p.name[0] != "."]
-    return [(volume_name(path), path) for path in sorted(kept, key=lambda p: _natural(str(p)))]
+    kept = [p for p in folder.glob("*.nii*") if p.name.endswith((".nii", ".nii.gz"))]
+    kept = [path for path in kept if path.name[0] != "."]
+    return [(volume_name(path), path) for path in sorted(kept, key=lambda p: natural(p.name))]
 
 
-def _natural(name: str) -> list:
+def natural(name: str) -> list:
+    """A key to sort names by, with numbers in order: "liver_2" before "liver_10"."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

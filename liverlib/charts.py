@@ -191,6 +191,30 @@ def _tumour_dice(case: "CaseEvaluation") -> tuple[bool, float]:
     return not case.score.has_tumour, case.tumour.dice if case.score.has_tumour else case.liver.dice
 
 
+def fingerprint(rows: Sequence[Mapping]) -> Figure:
+    """The rows of `check.examine`, a dot a case: HU of the livers, their size, voxels and extent.
+
+    Cases with a suspicion are red. Millilitres and millimetres that are unknown are left out.
+    """
+    rows = sorted((row for row in rows if "shape" in row), key=lambda row: row["hu"][1])
+    colours = np.array([RUNS[1] if row["suspicions"] else RUNS[0] for row in rows])
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+    low, middle, high = np.array([row["hu"] for row in rows]).reshape(-1, 3).T
+    axes[0].vlines(range(len(rows)), low, high, colours, alpha=0.5)
+    axes[0].scatter(range(len(rows)), middle, 12, colours)
+    axes[0].set(xlabel="cases", ylabel="HU", title="livers: median, 0.5 to 99.5 %")
+    spacing = np.array([row["spacing"] for row in rows]).reshape(-1, 3)
+    axes[1].scatter(spacing[:, 0], spacing[:, 2], 18, colours, alpha=0.6)
+    axes[1].set(xlabel="in the slice, mm", ylabel="from slice to slice, mm", title="voxels")
+    volumes = ([row[key] for row in rows] for key in ("liver_ml", "burden"))
+    axes[2].scatter(*volumes, 18, colours, alpha=0.6)
+    axes[2].set(xlabel="liver, ml", ylabel="tumour / liver", title="livers and tumours")
+    for colour, said in zip(RUNS, ("nothing looks wrong", "look at it"), strict=False):
+        axes[0].scatter([], [], 18, colour, label=said)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
 def _finish(axis: Axes, against: str) -> None:
     axis.set_xlabel(against)
     axis.grid(alpha=0.3)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from liverlib import NOT_MEDICAL, LiverlibError, __version__
 from liverlib.cache import folder_of, kept, prepare, prune
-from liverlib.cases import labelled
+from liverlib.cases import find_dataset, labelled
 from liverlib.files import read_json
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import read_label, volume_name, write_volume
@@ -21,6 +21,7 @@ examples:
   liverlib run --data my_scans --run first       the same on a folder of your own labelled scans
   liverlib run --liver.epochs 30 --cube.size 96  any field of any stage's settings
   liverlib prepare my_scans --shard 2/8          an eighth of the cubes, for job arrays
+  liverlib download --cases 10                   ten real cases of MSD's Task03_Liver
   liverlib segment scan.nii.gz -o mask.nii.gz    with the weights of the latest run
   liverlib evaluate --reference labels --predicted masks -o scores
 """
@@ -82,6 +83,17 @@ def _parser() -> argparse.ArgumentParser:
     cache = command(_cache, data=False)
     cache.add_argument("--prune", type=float, metavar="DAYS", help="remove what was not used since")
     command(_phantoms, "phantom", data=False)
+    download = command(_download, "cube", data=False)
+    download.add_argument(
+        "--cases", nargs="+", default=["10"], help="how many, names, all, or labels (default: 10)"
+    )
+    download.add_argument("--url", help="a mirror, a tar on disk, or a folder (default: MSD's)")
+    download.add_argument("--to", type=Path, metavar="DIR", help="default: data/Task03_Liver")
+    download.add_argument(
+        "--into-cubes", action="store_true", help="keep only the cubes: 13 MB a case"
+    )
+    check = command(_check, data=False)
+    check.add_argument("data", type=Path, help="a dataset in any of the layouts")
     segment = command(_segment, data=False)
     segment.add_argument(
         "scans", type=Path, nargs="+", help="NIfTI files, folders of them, or DICOM folders"
@@ -142,9 +154,16 @@ def _settings(options: argparse.Namespace) -> RunSettings:
     return settings
 
 
+def _started(options: argparse.Namespace) -> Run:
+    """The run that the arguments describe; says what was found in a folder of the user's."""
+    if options.data:
+        print(find_dataset(options.data))
+    return Run(_settings(options), options.data, getattr(options, "run", None))
+
+
 def _run(options: argparse.Namespace) -> None:
     """The whole way: cases, cubes, training, scores, report."""
-    run = Run(_settings(options), options.data, options.run)
+    run = _started(options)
     report = run.report()
     print("\n".join(summary_lines(run)))
     print(f"report    {_short(report)}")
@@ -152,7 +171,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     """Only as far as the trained weights."""
-    run = Run(_settings(options), options.data, options.run)
+    run = _started(options)
     history = run.train(options.look) if options.look else run.train_all()
     folder = run.folder / (options.look or "")
     print(f"{len(history)} epochs: {_short(folder / 'weights.safetensors')}")
@@ -160,7 +179,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _prepare(options: argparse.Namespace) -> None:
     """Only as far as the cached cubes, of every labelled case."""
-    run = Run(_settings(options), options.data)
+    run = _started(options)
     cases, folder = labelled(run.cases)[options.shard], home() / "data" / "cubes"
     for settings in map(run.cube, run.looks):
         paths = prepare(cases, settings, folder, options.workers, options.strict)
@@ -189,6 +208,34 @@ def _phantoms(options: argparse.Namespace) -> None:
     """Only the made-up CTs, as an MSD dataset."""
     cases = Run(_settings(options)).cases
     print(f"{len(cases)} phantoms: {_short(cases[0].image.parents[1])}")
+
+
+def _download(options: argparse.Namespace) -> None:
+    """Some cases of MSD's Task03_Liver, or all: real CTs with labels, CC BY-SA 4.0."""
+    from liverlib import download  # with what reaches the web
+
+    cases = options.cases[0] if len(options.cases) == 1 else options.cases
+    url, to = options.url or download.TASK03, options.to or home() / "data" / "Task03_Liver"
+    if options.into_cubes:
+        run, folder = Run(_settings(options)), home() / "data" / "cubes"
+        kinds = [run.cube(look) for look in run.looks]
+        print(f"{len(download.fetch_cubes(cases, url, to, kinds, folder))} cubes: {_short(folder)}")
+    else:
+        to = download.fetch(cases, url, to)
+        print(f"labels: {_short(to / 'labels')}" if cases == "labels" else find_dataset(to))
+    print(download.LICENCE)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """What a dataset holds, and everything in it that looks wrong, with a plot."""
+    from liverlib import plots  # matplotlib, only here
+    from liverlib.check import examine, fingerprint
+
+    print(dataset := find_dataset(options.data))
+    rows = examine(dataset.cases)
+    print("", fingerprint(rows), "", sep="\n")
+    place = home() / "results" / f"check-{options.data.resolve().name}.png"
+    print(f"plot  {_short(plots.save(plots.fingerprint(rows), place))}")
 
 
 def _segment(options: argparse.Namespace) -> None:

@@ -61,6 +61,24 @@ def read_nifti_header(path: Path) -> nib.Nifti1Header:
         return header
 
 
+def verify(path: Path) -> tuple[nib.Nifti1Header, int]:
+    """The header, and how many bytes the file holds unpacked, after reading it to its end.
+
+    Raises as `read_nifti` does, for a wrong checksum too, but keeps nothing in memory.
+    """
+    with _refusals(path), _open(path) as file:
+        header = _read_header(path, file)
+        count = int(np.prod(_spatial_shape(path, header), dtype=float))
+        claimed = int(header.get_data_offset()) + count * header.get_data_dtype().itemsize
+        file.seek(0)
+        unpacked = 0
+        while unpacked <= claimed and (block := file.read(1 << 20)):
+            unpacked += len(block)
+        if unpacked < claimed or (unpacked > claimed and _is_gzip(path)):
+            raise OSError(f"its header claims {claimed:,} bytes, and {unpacked:,} are there")
+        return header, unpacked
+
+
 def compress(content: bytes) -> bytes:
     """The same bytes always give the same gzip stream: no time, no name in it."""
     return igzip.compress(content, 1, mtime=0)

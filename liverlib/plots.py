@@ -21,6 +21,7 @@ from liverlib.charts import case_strip as case_strip
 from liverlib.charts import curves as curves
 from liverlib.charts import dataset_overview as dataset_overview
 from liverlib.charts import detection_by_size as detection_by_size
+from liverlib.charts import fingerprint as fingerprint
 from liverlib.charts import histogram as histogram
 from liverlib.files import atomic
 from liverlib.film import film as film  # moving pictures are made there

@@ -44,6 +44,8 @@ class SplitSettings:
     validation: float = setting(0.08, "share of the patients that steer the training")
     test: float = setting(0.16, "share of the patients kept apart to be scored")
     seed: int = setting(0, "of the shuffle")
+    folds: int = setting(0, "cross-validation: each patient is tested in one of so many; 0: none")
+    fold: int = setting(0, "which of the folds is tested, from 0; `test` is then not used")
 
 
 @dataclass(frozen=True)

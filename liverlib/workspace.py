@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from liverlib import NOT_MEDICAL, LiverlibError, __version__
 from liverlib.cache import prepare
-from liverlib.cases import Case, find_cases, labelled, split
+from liverlib.cases import Case, find_cases, folds, labelled, split
 from liverlib.cube import LIVER_WINDOW, CubeSettings
 from liverlib.files import read_json, write_json
 from liverlib.phantom import DRAWING, PhantomSettings, write_dataset
@@ -80,8 +80,14 @@ class Run:
     def parts(self) -> dict[str, list[Case]]:
         """The labelled cases to train on, to validate with, and to test."""
         cases, shares = labelled(self.cases), self.settings.split
-        counts = (max(1, round(share * len(cases))) for share in (shares.validation, shares.test))
-        return split(cases, *counts, seed=shares.seed)
+        patients = len({case.patient for case in cases})
+        validation, test = (max(1, round(n * patients)) for n in (shares.validation, shares.test))
+        if shares.folds:
+            splits = folds(cases, shares.folds, validation, shares.seed)
+            if not 0 <= shares.fold < shares.folds:
+                raise LiverlibError(f"fold {shares.fold}: the folds are 0 to {shares.folds - 1}.")
+            return splits[shares.fold]
+        return split(cases, validation, test, shares.seed)
 
     def cubes(self, part: str, look: str = "body") -> list[Path]:
         """The cubes that a look has of one of `parts`; those of all are made at once, so that a

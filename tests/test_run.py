@@ -12,6 +12,7 @@ import pytest
 from conftest import simple_case
 from liverlib import LiverlibError, cli
 from liverlib.files import write_json
+from liverlib.presets import RunSettings, SplitSettings
 from liverlib.scan import Grid, read_scan, write_volume
 from liverlib.workspace import LOOKS, Run, home
 
@@ -77,6 +78,20 @@ def test_scores_are_those_of_the_masks_on_the_scans_own_grids(dataset):
         assert case["liver_dice"] == pytest.approx(
             2 * (ours & theirs).sum() / (ours.sum() + theirs.sum())
         )
+
+
+def test_the_folds_of_a_run_test_every_case_once_and_say_what_was_found(dataset, capsys):
+    assert cli.main(["prepare", str(dataset), "--cube.size", "16"]) == 0
+    assert "5 cases with a label: MSD layout in" in capsys.readouterr().out
+    tested = []
+    for fold in range(5):
+        settings = RunSettings(split=SplitSettings(folds=5, fold=fold))
+        parts = Run(settings, dataset).parts
+        assert [len(parts[part]) for part in ("train", "validation", "test")] == [3, 1, 1]
+        tested += [case.name for case in parts["test"]]
+    assert sorted(tested) == [f"liver_{n}" for n in range(5)]
+    with pytest.raises(LiverlibError, match="folds are 0 to 4"):
+        Run(RunSettings(split=SplitSettings(folds=5, fold=5)), dataset).parts  # noqa: B018
 
 
 def test_a_second_run_reuses_the_first(dataset):
