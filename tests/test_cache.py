@@ -238,4 +238,4 @@ def test_the_command_says_what_is_kept(cases, tmp_path, own_home, capsys):
     assert cli.main(["cache", "--prune", "0"]) == 0
     assert cli.main(["cache"]) == 0
     assert "no cubes" in capsys.readouterr().out
-    assert [path.name for path in (own_home / "data" / "cubes").iterdir()] == ["seen"]
+    assert {path.name for path in (own_home / "data" / "cubes").iterdir()} <= {"seen"}
