@@ -113,6 +113,10 @@ def _add_masks(command: typing.Callable) -> None:
         "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
     )
     lesions = command(commands.lesions, data=False)
+    for one in (segment, lesions):
+        one.add_argument(
+            "--series", help="number, description or UID, where a folder holds several"
+        )
     lesions.add_argument("scan", type=Path, help="a NIfTI file or a DICOM folder")
     lesions.add_argument("mask", type=Path, help="its mask: 0 background, 1 liver, 2 tumour")
     lesions.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")

@@ -122,7 +122,7 @@ def segment(options: argparse.Namespace) -> None:
 
     segmenter = Segmenter.load(*weights)
     for path, output in zip(scans, outputs, strict=True):
-        scan = read_any(path)
+        scan = read_any(path, options.series)
         write_volume(output, segmenter.segment(scan).voxels, scan.grid)
         print(f"{_short(output)}: 0 background, 1 liver, 2 tumour")
     print(f"weights {', '.join(str(_short(path)) for path in weights)}. {NOT_MEDICAL}")
@@ -148,7 +148,7 @@ def lesions(options: argparse.Namespace) -> None:
     from liverlib.lesions import measure_lesions  # scipy is imported when it is needed
     from liverlib.scan_report import write_scan_report
 
-    scan = read_any(options.scan)
+    scan = read_any(options.scan, options.series)
     mask = read_label(options.mask, scan)
     written = write_scan_report(options.output, scan, mask, measure_lesions(scan, mask))
     print("\n".join([NOT_MEDICAL, *(str(_short(path)) for path in written)]))
