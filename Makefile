@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --disable-pip-version-check --quiet
 TORCH   = $(shell grep '^torch==' requirements.lock)
 
-.PHONY: run lab test fuzz test-colab clean
+.PHONY: run lab test notebooks fuzz test-colab clean
 
 run: $(VENV)/.ready
 	$(BIN)/liverlib run $(if $(DATA),--data "$(DATA)") $(if $(RUN),--run "$(RUN)") $(ARGS)
@@ -27,6 +27,10 @@ test: $(VENV)/.ready-dev
 # 20,000 damaged scans and labels: a right cube or a clear refusal, or it is listed. Minutes.
 fuzz: $(VENV)/.ready-dev
 	$(BIN)/python tests/fuzz.py 20000
+
+# Runs every notebook at full length and keeps its outputs, for those who read them on a web page.
+notebooks: $(VENV)/.ready-dev
+	$(BIN)/python tests/keep_outputs.py notebooks/*.ipynb
 
 # The notebooks as in Colab: the versions it ships of what differs most, neither liverlib nor what
 # Colab lacks installed, alone in an empty folder, the project (its last commit) behind a git URL.

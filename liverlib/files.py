@@ -22,8 +22,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
     with writable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
+        mode = temporary.stat().st_mode
     try:
         yield temporary
+        temporary.chmod(mode)  # safetensors lets nobody else read its files
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

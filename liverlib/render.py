@@ -84,7 +84,7 @@ def plane_slice(
     Axial: front up. Coronal and sagittal: head up. Sagittal: front on the viewer's left.
     `radiological` puts the patient's right on the viewer's left.
     """
-    flat = np.take(_voxels(volume), index, axis=_axis(plane))
+    flat = np.moveaxis(_voxels(volume), _axis(plane), 0)[index]  # np.take copies the volume
     turned = flat.T[::-1]
     mirrored = radiological or plane == "sagittal"
     return turned[:, ::-1] if mirrored else turned

@@ -95,10 +95,13 @@ def train(
     training = Training(settings)
     if (folder / "last.safetensors").exists():
         training.load(folder / "last.safetensors")
+    first, last = len(training.history), settings.epochs
+    if first >= last:
+        return training.history
     windows = Windows(train_cubes, settings.window, settings.tumour, settings.liver, settings.seed)
     steps = settings.steps or math.ceil(len(train_cubes) / settings.batch)
-    first, last = len(training.history), settings.epochs
-    bar = tqdm(total=steps * last, initial=steps * first, desc="training", unit="step")
+    said = f"training {folder.name}"
+    bar = tqdm(total=steps * last, initial=steps * first, desc=said, unit="step")
     with bar:
         for epoch in range(first, last):
             started, total = time.monotonic(), 0.0

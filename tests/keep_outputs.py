@@ -1,0 +1,44 @@
+"""Runs notebooks and keeps of their outputs what is seen without a kernel: `make notebooks`.
+
+That is printed text and PNG; no widgets, no pages of HTML, no progress bars.
+"""
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+KEPT = ("text/plain", "image/png")
+
+
+def kept(output: dict) -> dict | None:
+    """The output without what is not kept; None where nothing is left."""
+    if output["output_type"] == "stream":
+        return output if output["name"] == "stdout" else None
+    output["data"] = {kind: output["data"][kind] for kind in KEPT if kind in output["data"]}
+    output["metadata"] = {}
+    widget = "image/png" not in output["data"] and output["output_type"] == "display_data"
+    return None if widget or not output["data"] else output
+
+
+def run(path: Path) -> None:
+    """Executes a notebook where it lies, and writes it back."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": path.parent}}).execute()
+    cells = notebook["cells"]
+    for n, cell in enumerate(cells):
+        cell["id"] = f"{path.stem[:2]}-{n:02}"
+        cell["metadata"] = {}
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [one for one in map(kept, cell["outputs"]) if one]
+    notebook["metadata"] = {
+        "kernelspec": dict(notebook["metadata"]["kernelspec"]),
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(notebook, path)
+    print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB", flush=True)
+
+
+for name in sys.argv[1:]:
+    run(Path(name).resolve())
