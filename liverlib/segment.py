@@ -105,6 +105,7 @@ def blend(
         part = slice(n * SLAB, (n + 1) * SLAB)
         weight = x[:, None, None] * y[:, None] * z[part]
         inside[:, :, part] = classes(before + weight * (after - before))
+    inside[apart(inside > 0)] = 0  # what the first look alone had joined to the liver
 
 
 def _ramps(cube: Cube, spacing: Sequence[float]) -> list[np.ndarray]:
@@ -134,11 +135,15 @@ def probabilities(network: UNet3D, cube: Cube) -> np.ndarray:
 
 def keep_largest(shares: np.ndarray) -> np.ndarray:
     """The shares (2, …), with nothing where liver is that is not part of the largest piece."""
-    pieces, count = ndimage.label(shares[0] >= 0.5)
+    return np.where(apart(shares[0] >= 0.5), np.float32(0), shares)
+
+
+def apart(liver: np.ndarray) -> np.ndarray:
+    """What of a mask is not part of its largest connected piece (6 neighbours)."""
+    pieces, count = ndimage.label(liver)
     if count < 2:
-        return shares
-    largest = 1 + np.argmax(np.bincount(pieces.ravel())[1:])
-    return np.where((pieces > 0) & (pieces != largest), np.float32(0), shares)
+        return np.zeros_like(liver)
+    return (pieces > 0) & (pieces != 1 + np.argmax(np.bincount(pieces.ravel())[1:]))
 
 
 def found_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:

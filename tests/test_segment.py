@@ -88,6 +88,24 @@ def test_outside_its_box_the_second_look_changes_nothing_and_inside_it_wins():
     assert (mask[13:31, 15:33, 17:35] == 2).all()  # … and all that is 10 mm from them to it
 
 
+def test_what_the_second_look_cuts_off_from_the_liver_is_no_liver():
+    """The first look has an arm that reaches the face of the box; the second knows better."""
+    scan, _ = simple_case(size=48)
+    box = ((4, 44), (4, 44), (4, 44))
+    liver, arm = np.zeros((2, 48, 48, 48), np.uint8)
+    liver[20:30, 20:30, 20:30], arm[4:30, 24:26, 24:26] = 1, 1
+    whole = CubeSettings(crop="all")
+    first, second = (
+        shown(to_cube(scan, Volume(classes, scan.grid), settings, of))
+        for classes, settings, of in ((liver | arm, whole, None), (liver, LIVER, box))
+    )
+    mask = first[0].to_grid(first[1])
+    assert mask[4, 24, 24]
+    blend(mask, first, second, (4, 4, 4))
+    assert mask[25, 25, 25]
+    assert not mask[:18].any()
+
+
 def test_the_box_that_is_found_is_the_labels_own_to_a_voxel_of_the_cube():
     scan, label = simple_case(size=48)
     cube, shares = shown(to_cube(scan, label, BODY))
