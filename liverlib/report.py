@@ -165,7 +165,7 @@ def _making(metrics: Mapping) -> str:
 
 
 def _flat(values: Mapping, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as rows: ``train.epochs``, 12."""
+    """Nested settings as rows: ``liver.epochs``, 11."""
     rows = []
     for key, value in values.items():
         if isinstance(value, Mapping):
