@@ -176,11 +176,19 @@ def _split_folders(folder: Path) -> tuple[str, list[Case]]:
         return _by_name((n if n in labels else re.sub(r"_0000$", "", n), p) for n, p in found)
 
     images, unlabelled = named("imagesTr"), named("imagesTs")
-    cases = _paired(images, labels)
+    cases = _paired(*_come(folder, images, labels))
     cases += [Case(name, path, None, lits.patient(name)) for name, path in unlabelled.items()]
     if any(volume_name(case.image) == f"{case.name}_0000" for case in cases):
         return "nnU-Net", cases
     return "MSD (resized: Task03_Liver_rs)" if folder.name == "Task03_Liver_rs" else "MSD", cases
+
+
+def _come(folder: Path, *found: dict[str, Path]) -> Iterator[dict[str, Path]]:
+    """Images and labels less those whose other half a download still holds: it was killed, or is
+    about to give both their names."""
+    coming = {re.sub(r"_0000$", "", volume_name(p)) for p in folder.glob(".download/*Tr/*.nii*")}
+    alone = coming & (set(found[0]) ^ set(found[1]))
+    return ({n: path for n, path in one.items() if n not in alone} for one in found)
 
 
 def _lits(files: list[Path]) -> tuple[str, list[Case]]:

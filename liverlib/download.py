@@ -48,7 +48,10 @@ def fetch(
     groups = list(chosen(members, cases).values())
 
     def complete(group: Group) -> Group:
-        if any(not _is_there(to, member) for member in group):
+        there = [member for member in group if _is_there(to, member)]
+        if len(there) < len(group):
+            for member in there:  # a kill between two renames left it alone
+                transfer.take_back(to / member.name, member)
             for member, part in zip(group, transfer.sound(group), strict=True):
                 (to / member.name).parent.mkdir(exist_ok=True)
                 os.replace(part, to / member.name)

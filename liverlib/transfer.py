@@ -4,6 +4,7 @@ Parts lie in a hidden folder beside the data and only ever grow by whole blocks 
 how long a part is says where to go on.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,6 +49,12 @@ class Transfer:
                 f"{shapes[0]}. They do not belong together: leave this case out."
             )
         return list(parts)
+
+    def take_back(self, path: Path, member: Member) -> None:
+        """Makes a file that came before a part again, so that it need not come twice."""
+        part = self.folder / member.name
+        part.parent.mkdir(exist_ok=True)
+        os.replace(path, part)
 
     def drop_all_but(self, members: Collection[Member]) -> None:
         """Removes the parts of all others, which an earlier call left."""

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import itertools
 import multiprocessing
+import os
 import random
 import shutil
 import signal
@@ -314,6 +315,35 @@ def test_killed_at_twenty_random_moments_it_goes_on_where_it_was(web, dataset, t
         sum(map(len, only(dataset, *range(CASES)).values())),
     )
     assert own <= sent <= own + kills * workers * block
+
+
+def fetch_and_die_between_two_renames(cases, url, to):
+    renamed = os.replace
+
+    def replace(source, target):
+        if Path(source).parts[-2] == "labelsTr":
+            os.kill(os.getpid(), signal.SIGKILL)
+        renamed(source, target)
+
+    os.replace = replace
+    download.fetch(cases, url, to, workers=1)
+
+
+def test_a_scan_that_was_named_before_its_label_is_no_case_and_comes_no_second_time(
+    web, dataset, tmp_path
+):
+    download.fetch(1, web.url, tmp_path)
+    web.sent.clear()
+    process = multiprocessing.get_context("forkserver").Process(
+        target=fetch_and_die_between_two_renames, args=(2, web.url, tmp_path)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert content(tmp_path).keys() - only(dataset, 0).keys() == {"imagesTr/liver_1.nii.gz"}
+    assert [case.name for case in find_cases(tmp_path)] == ["liver_0"]
+    assert content(download.fetch(2, web.url, tmp_path)) == only(dataset, 0, 1)
+    assert sum(size for _, size in web.sent) == sum(map(len, only(dataset, 1).values()))
 
 
 # ---- tars that mean harm -----------------------------------------------------------------------
