@@ -11,7 +11,8 @@ from pathlib import Path
 
 import nibabel as nib
 
-from liverlib.cases import find_dataset, folds, split
+from liverlib.cases import find_dataset
+from liverlib.splits import folds, split
 
 CASES = 10_000
 

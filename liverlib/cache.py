@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from liverlib import LiverlibError
-from liverlib.cases import Case
+from liverlib.cases import Case, present
 from liverlib.cube import Cube, CubeSettings, to_cube
 from liverlib.files import atomic, write_json
 from liverlib.processes import in_processes
@@ -43,7 +43,7 @@ def prepare(
     folder = Path(folder)
     paths = {case: _known(case, settings, folder) for case in cases}
     missing = [case for case, path in paths.items() if path is None]
-    if missing:
+    if present(missing):
         write_json(folder_of(settings, folder) / "settings.json", to_dict(settings))
     bad = []
     calls = [(case, settings, folder) for case in missing]
@@ -118,20 +118,35 @@ def _outcome(case: Case, settings: CubeSettings, folder: Path) -> Path | Liverli
 
 def cube_of(case: Case, settings: CubeSettings, folder: Path) -> Path:
     """The cached cube of one case, made where it is missing; raises for a bad case."""
-    before = [_stat(file) for file in _files(case)]
-    path = _path(case, settings, folder, [_content(file, folder) for file in _files(case)])
+    before = [_stat(file) for file in case.files]
+    path = _path(case, settings, folder, contents(case, folder))
     if not _intact(path):
         to_cube(*case.read(), settings).save(path)
-    if [_stat(file) for file in _files(case)] != before:
+    if [_stat(file) for file in case.files] != before:
         path.unlink()
         raise LiverlibError(f"{case.image}: changed while it was read. Run the step again.")
     return path
 
 
+def contents(case: Case, folder: Path) -> tuple[str, ...]:
+    """SHA-256 of the case's scan and label, which its cubes are found by."""
+    if case.cubes_alone:
+        return case.sha256
+    return tuple(_content(file, folder) for file in case.files)
+
+
+def streamed_cube(case: Case, settings: CubeSettings, folder: Path) -> Path | None:
+    """The cube of a case that was streamed, if it is there, whether its files are or not."""
+    path = _path(case, settings, folder, case.sha256)
+    return path if case.sha256 and _intact(path) else None
+
+
 def _known(case: Case, settings: CubeSettings, folder: Path) -> Path | None:
     """The cube, where that can be told without reading scan and label."""
+    if case.cubes_alone:
+        return streamed_cube(case, settings, folder)
     with suppress(LiverlibError, FileNotFoundError):  # told when the case's turn comes
-        contents = [_note(file, folder).read_text() for file in _files(case)]
+        contents = tuple(_note(file, folder).read_text() for file in case.files)
         path = _path(case, settings, folder, contents)
         return path if _intact(path) else None
     return None
@@ -150,7 +165,7 @@ def _intact(path: Path) -> bool:
     return True
 
 
-def _path(case: Case, settings: CubeSettings, folder: Path, contents: list[str]) -> Path:
+def _path(case: Case, settings: CubeSettings, folder: Path, contents: tuple[str, ...]) -> Path:
     return folder_of(settings, folder) / f"{case.name}-{digest(contents)}.safetensors"
 
 
@@ -178,7 +193,3 @@ def _stat(file: Path) -> tuple[int, int, int, int]:
     except OSError as error:
         raise LiverlibError(f"{file}: cannot be read ({error.strerror}).") from error
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
-
-
-def _files(case: Case) -> list[Path]:
-    return [file for file in (case.image, case.label) if file]

@@ -1,35 +1,50 @@
-"""Finding the cases in a folder, checking that images and labels pair up, splitting by patient."""
+"""Finding the cases in a folder, and checking that images and labels pair up."""
 
 import os
-import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from liverlib import LiverlibError, lits
+from liverlib.files import read_json, write_json
 from liverlib.scan import Volume, read_label, read_scan, volume_name
 
 LAYOUTS = """\
   MSD       imagesTr/liver_3.nii.gz        labelsTr/liver_3.nii.gz   (imagesTs/ has no labels)
   nnU-Net   imagesTr/liver_3_0000.nii.gz   labelsTr/liver_3.nii.gz
   LiTS      volume-3.nii[.gz]              segmentation-3.nii[.gz]   (in any subfolder)"""
-PARTS = ("train", "validation", "test")
+STREAMED = "cubesTr"  # holds a note of each case that was streamed into cubes
 _LITS_FILE = re.compile(r"(volume|segmentation)-(\d+)\.nii(\.gz)?")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One patient's scan and, where there is one, its label."""
+    """One patient's scan and, where there is one, its label.
+
+    Of a case that was streamed into cubes `sha256` says what scan and label held: it finds the
+    cubes, and the files themselves need not be there.
+    """
 
     name: str
     image: Path
     label: Path | None = None
     patient: str = ""
+    sha256: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """Scan and label, or the scan alone."""
+        return [self.image, self.label] if self.label else [self.image]
+
+    @property
+    def cubes_alone(self) -> bool:
+        """Whether the case was streamed into cubes and its scan was not fetched since."""
+        return bool(self.sha256) and not all(file.is_file() for file in self.files)
 
     def read(self) -> tuple[Volume, Volume | None]:
-        """The scan and its label, on one grid; raises as `read_scan` and `read_label` do."""
+        """The scan and its label, on one grid; raises as `present`, `read_scan`, `read_label`."""
+        present([self])
         scan = read_scan(self.image)
         return scan, read_label(self.label, scan) if self.label else None
 
@@ -47,6 +62,8 @@ class Dataset:
         with_label = sum(case.label is not None for case in self.cases)
         without = len(self.cases) - with_label
         more = f", {without} without" if without else ""
+        alone = sum(case.cubes_alone for case in self.cases)
+        more += f", {alone} of them as cubes alone" if alone else ""
         place = os.path.relpath(self.folder)
         place = place if not place.startswith("..") else self.folder
         return f"{with_label} cases with a label{more}: {self.layout} layout in {place}"
@@ -88,72 +105,27 @@ def labelled(cases: Iterable[Case]) -> list[Case]:
     return found
 
 
-def split(
-    cases: Sequence[Case], validation: int, test: int, seed: int = 0
-) -> dict[str, list[Case]]:
-    """Cases for "train", "validation" and "test"; no patient is in two of them.
-
-    The same cases and seed always give the same split, in whatever order they come. Cases of LiTS
-    that are known to have no tumour are spread evenly. Raises `LiverlibError` where nothing would
-    be left to train on.
-    """
-    order = _shuffled(cases, seed)
-    _enough(order, validation, test)
-    return _parts(cases, order[test + validation :], order[test:][:validation], order[:test])
-
-
-def folds(
-    cases: Sequence[Case], k: int, validation: int = 0, seed: int = 0
-) -> list[dict[str, list[Case]]]:
-    """`k` splits, each as `split` makes one; every patient is tested in exactly one of them.
-
-    `validation` patients of those that are left steer the training.
-    """
-    order = _shuffled(cases, seed)
-    if k < 2:
-        raise LiverlibError(f"{k} folds: at least 2 are needed. Without folds, use a test share.")
-    _enough(order, validation, -(-len(order) // k))
-    edges = [n * len(order) // k for n in range(k + 1)]
-    rests = [(order[stop:] + order[:start], order[start:stop]) for start, stop in pairwise(edges)]
-    return [_parts(cases, rest[validation:], rest[:validation], test) for rest, test in rests]
-
-
-def _shuffled(cases: Iterable[Case], seed: int) -> list[str]:
-    """The patients in an order of which any stretch has its share of the known tumour-free ones."""
-    patients = sorted({_patient(case) for case in cases}, key=natural)
-    random.Random(seed).shuffle(patients)
-    known = {_patient(case) for case in cases if lits.tumour_free(case.name)}
-    free = [patient for patient in patients if patient in known]
-    order = [patient for patient in patients if patient not in known]
-    for n, patient in enumerate(free):
-        order.insert(int((n + 0.5) * len(patients) / len(free)), patient)
-    return order
-
-
-def _enough(order: list[str], validation: int, test: int) -> None:
-    if len(order) <= validation + test:
+def present(cases: Iterable[Case]) -> list[Case]:
+    """The cases, if all their files are to be had; raises `LiverlibError`, saying how to fetch
+    the scans of those that were streamed into cubes."""
+    cases = list(cases)
+    if alone := [case for case in cases if case.cubes_alone]:
+        names, folder = " ".join(case.name for case in alone), alone[0].image.parents[1]
         raise LiverlibError(
-            f"{len(order)} patients cannot give {validation} to validate, {test} to test and "
-            "some to train on. Add cases, or ask for fewer."
+            f"{folder}: of {len(alone)} cases needed here it has the cubes alone. Fetch the scans "
+            "(or, to make other cubes of them, add --into-cubes and those settings): "
+            f"liverlib download --to {os.path.relpath(folder)} --cases {names}"
         )
-
-
-def _parts(cases: Sequence[Case], *patients: list[str]) -> dict[str, list[Case]]:
-    sets = dict(zip(PARTS, map(set, patients), strict=True))
-    return {part: [case for case in cases if _patient(case) in sets[part]] for part in PARTS}
-
-
-def _patient(case: Case) -> str:
-    return case.patient or case.name
+    return cases
 
 
 def _candidates(folder: Path) -> Iterator[tuple[str, Path, list[Path]]]:
     """Layout, place and, for LiTS, the files of each dataset in the folder or below it."""
     loose = []
     for place, folders, files in os.walk(folder):
-        if {"imagesTr", "imagesTs"} & set(folders):
+        if {"imagesTr", "imagesTs", STREAMED} & set(folders):
             yield "MSD or nnU-Net", Path(place), []
-        inside = ("imagesTr", "imagesTs", "labelsTr")
+        inside = ("imagesTr", "imagesTs", "labelsTr", STREAMED)
         folders[:] = sorted(one for one in folders if one[0] != "." and one not in inside)
         loose += [Path(place, name) for name in sorted(files) if _LITS_FILE.fullmatch(name)]
     if loose:
@@ -177,10 +149,35 @@ def _split_folders(folder: Path) -> tuple[str, list[Case]]:
 
     images, unlabelled = named("imagesTr"), named("imagesTs")
     cases = _paired(*_come(folder, images, labels))
+    noted = {case.name: case for case in streamed(folder)}
+    cases = [
+        replace(case, sha256=noted.pop(case.name).sha256) if case.name in noted else case
+        for case in cases
+    ] + list(noted.values())
     cases += [Case(name, path, None, lits.patient(name)) for name, path in unlabelled.items()]
     if any(volume_name(case.image) == f"{case.name}_0000" for case in cases):
         return "nnU-Net", cases
     return "MSD (resized: Task03_Liver_rs)" if folder.name == "Task03_Liver_rs" else "MSD", cases
+
+
+def streamed(folder: Path) -> Iterator[Case]:
+    """The cases that `note_streamed` noted in a folder."""
+    for note in folder.glob(f"{STREAMED}/[!.]*.json"):
+        noted = read_json(note)
+        try:
+            files = folder / noted["image"], folder / noted["label"]
+            sha256 = tuple(map(str, noted["sha256"]))
+        except (KeyError, TypeError) as error:
+            raise LiverlibError(
+                f"{note}: no note of a streamed case. Delete it, and stream the case again."
+            ) from error
+        yield Case(note.stem, *files, lits.patient(note.stem), sha256)
+
+
+def note_streamed(folder: Path, name: str, files: Sequence[str], sha256: Sequence[str]) -> None:
+    """Notes that a case has cubes, what its scan and label held, and where in `folder` they go."""
+    noted = dict(zip(("image", "label"), files, strict=True)) | {"sha256": sha256}
+    write_json(folder / STREAMED / f"{name}.json", noted)
 
 
 def _come(folder: Path, *found: dict[str, Path]) -> Iterator[dict[str, Path]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from liverlib import NOT_MEDICAL, LiverlibError
 from liverlib.cache import folder_of, kept, prune
 from liverlib.cache import prepare as prepare_cubes
-from liverlib.cases import find_dataset, labelled
+from liverlib.cases import find_dataset, labelled, present
 from liverlib.files import read_json
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import read_label, volume_name, write_volume
@@ -93,6 +93,7 @@ def download(options: argparse.Namespace) -> None:
         run, folder = Run(_settings(options)), home() / "data" / "cubes"
         kinds = [run.cube(look) for look in run.looks]
         print(f"{len(download.fetch_cubes(cases, url, to, kinds, folder))} cubes: {_short(folder)}")
+        print(find_dataset(to))
     else:
         to = download.fetch(cases, url, to)
         print(f"labels: {_short(to / 'labels')}" if cases == "labels" else find_dataset(to))
@@ -105,7 +106,8 @@ def check(options: argparse.Namespace) -> None:
     from liverlib.check import examine, fingerprint
 
     print(dataset := find_dataset(options.data))
-    rows = examine(dataset.cases)
+    there = [case for case in dataset.cases if not case.cubes_alone]
+    rows = examine(there or present(dataset.cases))
     print("", fingerprint(rows), "", sep="\n")
     place = home() / "results" / f"check-{options.data.resolve().name}.png"
     print(f"plot  {_short(plots.save(plots.fingerprint(rows), place))}")

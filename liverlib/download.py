@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from liverlib import LiverlibError
-from liverlib.cache import cube_of, folder_of
-from liverlib.cases import Case, find_cases, natural
+from liverlib.cache import contents, cube_of, folder_of, streamed_cube
+from liverlib.cases import Case, find_cases, natural, note_streamed, streamed
 from liverlib.cube import CubeSettings
-from liverlib.files import read_json, write_json
+from liverlib.files import write_json
 from liverlib.remote import BLOCK, Member, Remote, tar_members
 from liverlib.scan import volume_name
-from liverlib.settings import digest, to_dict
+from liverlib.settings import to_dict
 from liverlib.transfer import Transfer, side_by_side
 
 TASK03 = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task03_Liver.tar"
@@ -84,38 +84,35 @@ def fetch_cubes(
     groups = {
         name: group for name, group in chosen(_members(url, to), cases).items() if len(group) == 2
     }
-    notes = {name: to / ".download" / "cubes" / digest(*kinds) / f"{name}.json" for name in groups}
-    missing = [name for name, note in notes.items() if not _cubes(note)]
+    noted = {case.name: case for case in streamed(to)}
+    made = {
+        name: [streamed_cube(noted[name], settings, cubes) for settings in kinds]
+        for name in groups
+        if name in noted
+    }
+    missing = [name for name in groups if None in made.get(name, [None])]
     for settings in kinds:
         write_json(folder_of(settings, cubes) / "settings.json", to_dict(settings))
 
     def make(name: str) -> None:
-        image, label = transfer.sound(groups[name])
+        case = Case(name, *transfer.sound(groups[name]))
         try:
-            case = Case(name, image, label)
-            made = [str(cube_of(case, settings, cubes).resolve()) for settings in kinds]
-            write_json(notes[name], {"cubes": made})
+            made[name] = [cube_of(case, settings, cubes) for settings in kinds]
+            note_streamed(to, name, [m.name for m in groups[name]], contents(case, cubes))
         except LiverlibError as error:
             refused.append(str(error))
-        for part in (image, label):
+        for part in case.files:
             part.unlink()
 
     largest = sorted(sum(member.size for member in groups[name]) for name in missing)[-2:]
-    made = sum(3 * settings.size**3 for settings in kinds)  # a cube has 3 bytes a voxel
-    room = SPARE + sum(largest) + len(missing) * made
+    room = SPARE + sum(largest) + len(missing) * sum(CUBE * one.size**3 for one in kinds)
     transfer = Transfer(to, [member for name in missing for member in groups[name]], room)
     transfer.drop_all_but([member for name in missing[:2] for member in groups[name]])
     for _ in side_by_side(make, missing, 2, transfer):
         pass
     if refused:
         raise LiverlibError("these cases made no cube, all others did:\n" + "\n".join(refused))
-    return [path for note in notes.values() for path in _cubes(note)]
-
-
-def _cubes(note: Path) -> list[Path]:
-    """The cubes that a streamed case made; none where one of them is gone."""
-    found = [Path(path) for path in read_json(note)["cubes"]] if note.is_file() else []
-    return found if all(path.is_file() for path in found) else []
+    return [path for name in groups for path in made[name]]
 
 
 def chosen(members: Sequence[Member], cases: int | str | Sequence[str]) -> dict[str, Group]:

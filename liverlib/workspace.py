@@ -5,27 +5,24 @@ training, scores or report, it makes what is missing and leaves alone what is th
 """
 
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
-from liverlib import NOT_MEDICAL, LiverlibError, __version__
-from liverlib.cache import prepare
-from liverlib.cases import Case, find_cases, folds, labelled, split
+from liverlib import LiverlibError
+from liverlib.cache import contents, prepare
+from liverlib.cases import Case, find_cases, labelled, present
 from liverlib.cube import LIVER_WINDOW, CubeSettings
 from liverlib.files import read_json, write_json
 from liverlib.phantom import DRAWING, PhantomSettings, write_dataset
 from liverlib.presets import RunSettings, default_settings
-from liverlib.scan import read_label, write_volume
+from liverlib.scan import read_label
 from liverlib.settings import digest, to_dict
+from liverlib.splits import split_by
 
 if TYPE_CHECKING:
     from liverlib.browser import SliceBrowser
@@ -79,22 +76,14 @@ class Run:
     @cached_property
     def parts(self) -> dict[str, list[Case]]:
         """The labelled cases to train on, to validate with, and to test."""
-        cases, shares = labelled(self.cases), self.settings.split
-        patients = len({case.patient for case in cases})
-        validation, test = (max(1, round(n * patients)) for n in (shares.validation, shares.test))
-        if shares.folds:
-            splits = folds(cases, shares.folds, validation, shares.seed)
-            if not 0 <= shares.fold < shares.folds:
-                raise LiverlibError(f"fold {shares.fold}: the folds are 0 to {shares.folds - 1}.")
-            return splits[shares.fold]
-        return split(cases, validation, test, shares.seed)
+        return split_by(labelled(self.cases), self.settings.split)
 
     def cubes(self, part: str, look: str = "body") -> list[Path]:
         """The cubes that a look has of one of `parts`; those of all are made at once, so that a
         broken file is met before the training and not after it."""
         cases = [case for part in self.parts.values() for case in part]
         with self._timed("cubes"):
-            paths = prepare(cases, self.cube(look), home() / "data" / "cubes")
+            paths = prepare(cases, self.cube(look), self._cubes)
         names = {case.name for case in self.parts[part]}
         return [path for case, path in zip(cases, paths, strict=True) if case.name in names]
 
@@ -152,17 +141,20 @@ class Run:
     def score(self) -> dict:
         """The content of ``metrics.json``: every test case scored on its own grid.
 
-        Leaves each case's mask, overlay picture and film beside it.
+        Leaves each case's mask, overlay picture and film beside it. Raises `LiverlibError` where
+        only the cubes of a test case are there.
         """
+        from liverlib.scoring import score_cases  # matplotlib and scipy are imported when needed
+
         path, weights = self.folder / "metrics.json", self.folder / "weights.safetensors"
+        cases = present(self.parts["test"])  # to be said before the training and not after it
         segmenter = self.segmenter()
         if path.is_file() and not is_newer(weights, path):
             return read_json(path)
         with self._timed("scoring"):
-            cases = [
-                score(case, segmenter, self.folder) for case in tqdm(self.parts["test"], "scoring")
-            ]
-        write_json(path, self._metrics(cases))
+            scored = score_cases(cases, segmenter, self.folder)
+        about = {"data": self.source, "made_up": self.data is None, "seconds": self.seconds}
+        write_json(path, about | scored)
         return read_json(path)
 
     def browser(self, name: str) -> "SliceBrowser":
@@ -185,35 +177,25 @@ class Run:
         return run_report(self.folder, extra=middle._repr_html_())
 
     @property
+    def _cubes(self) -> Path:
+        return home() / "data" / "cubes"
+
+    @property
     def source(self) -> str:
         """What the cases are, in words."""
         return str(self.data) if self.data else "made-up CTs (phantoms)"
 
     @cached_property
     def _described(self) -> dict:
-        """What decides the results, and so the run's name; files by their sizes and times."""
+        """What decides the results, and so the run's name; files by their sizes and times, or by
+        their content where that is known, so that fetching a scan makes no other run."""
         described = {**to_dict(self.settings), "drawing": DRAWING}
         if self.data:
-            files = [file for case in self.cases for file in (case.image, case.label) if file]
+            known = [contents(case, self._cubes) for case in self.cases if case.sha256]
+            files = [file for case in self.cases if not case.sha256 for file in case.files]
             stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-            described |= {"phantom": None, "drawing": None, "files": digest(stats)}
+            described |= {"phantom": None, "drawing": None, "files": digest([*known, *stats])}
         return described
-
-    def _metrics(self, cases: list[dict]) -> dict:
-        from liverlib.metrics import summarise
-
-        scores = [one["score"] for one in cases]
-        return {
-            "data": self.source,
-            "made_up": self.data is None,
-            "note": NOT_MEDICAL,
-            "summary": asdict(summarise(scores)),
-            "cases": [{"name": one["name"], **asdict(one["score"])} for one in cases],
-            "seconds": self.seconds,
-            "machine": machine(),
-            "versions": {name: version(name) for name in ("torch", "numpy", "nibabel")}
-            | {"liverlib": __version__},
-        }
 
     def _claim(self) -> None:
         """Writes ``settings.json``, or makes sure that the one there says the same."""
@@ -238,21 +220,6 @@ class Run:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started
 
 
-def score(case: Case, segmenter: "Segmenter", folder: Path) -> dict:
-    """Segments one case and scores the mask on the scan's grid; leaves its pictures in `folder`."""
-    from liverlib import plots
-    from liverlib.metrics import score_case
-
-    scan, label = case.read()
-    mask = segmenter.segment(scan)
-    spacing = scan.grid.spacing if scan.grid.spacing_known else None
-    write_volume(folder / "masks" / f"{case.name}.nii.gz", mask.voxels, scan.grid)
-    plots.save(plots.overlay(scan, label, mask), folder / "overlays" / f"{case.name}.png")
-    for kind in ("gif", "mp4"):  # the second only where ffmpeg is there
-        plots.film(folder / "films" / f"{case.name}.{kind}", scan, label, mask)
-    return {"name": case.name, "score": score_case(label.voxels, mask.voxels, spacing)}
-
-
 def is_newer(one: Path, other: Path) -> bool:
     """Whether a file was written after another."""
     return one.stat().st_mtime_ns > other.stat().st_mtime_ns
@@ -266,11 +233,6 @@ def newest_weights() -> Path:
     return paths[-1]
 
 
-def machine() -> str:
-    """The machine in words, for a table of figures."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
-
-
 def describe(case: Case) -> dict:
     """One row of a table of cases: shape, spacing, orientation, liver and tumours.
 
@@ -278,6 +240,7 @@ def describe(case: Case) -> dict:
     """
     from liverlib.metrics import components
 
+    present([case])
     label = read_label(case.label)
     grid, liver = label.grid, int((label.voxels >= 1).sum())
     tumour = int((label.voxels == 2).sum())

@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liverlib import LiverlibError, lits
-from liverlib.cases import Case, find_cases, find_dataset, folds, labelled, split
+from liverlib.cases import Case, find_cases, find_dataset, labelled
+from liverlib.splits import folds, split
 
 
 def touch(folder, *names):

@@ -20,9 +20,11 @@ from liverlib import LiverlibError, cli, download, remote, transfer
 from liverlib.cache import prepare
 from liverlib.cases import find_cases
 from liverlib.cube import Cube, CubeSettings
+from liverlib.files import read_json
 from liverlib.nifti import compress
 from liverlib.remote import Remote, tar_members
 from liverlib.scan import read_label, write_volume
+from liverlib.workspace import LOOKS, Run, home
 
 CASES = 12
 TINY = CubeSettings(size=16)
@@ -461,23 +463,75 @@ def test_streamed_cubes_are_those_from_files_and_no_scan_stays(web, dataset, tmp
     web.sent.clear()
     assert download.fetch_cubes(*arguments) == paths
     assert not web.sent
-    paths[0].unlink()
-    assert download.fetch_cubes(*arguments) == paths
+    paths[0].write_bytes(paths[0].read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="not a cube"):
+        assert download.fetch_cubes(*arguments) == paths
     assert len(web.sent) == 2  # of that case
 
 
-def test_streamed_cubes_are_trained_on_as_the_readme_says(web, tmp_path, monkeypatch):
-    """The block in data/README.md, its sizes and address made small."""
-    text = (Path(__file__).parents[1] / "data" / "README.md").read_text()
-    code = text.split("```python\n")[1].split("```")[0]
-    small = "TrainSettings(channels=(4, 8), epochs=1, steps=1, window=0, warmup=0)"
-    code = code.replace("TrainSettings()", small).replace(", 10, 21)", ", 2, 3)")
-    monkeypatch.setattr(download.fetch_cubes, "__defaults__", ("all", web.url, "d", [TINY], "c"))
-    monkeypatch.setattr(download.fetch, "__defaults__", (10, web.url, "d", 4, None))
-    monkeypatch.chdir(tmp_path)
-    exec(code, {})
-    assert (tmp_path / "results" / "streamed" / "weights.safetensors").is_file()
-    assert len(find_cases(tmp_path / "d")) == 3
+def test_streamed_cubes_are_trained_on_and_scored_once_their_scans_are_fetched(
+    web, tmp_path, capsys
+):
+    folder, small = tmp_path / "Task03_Liver", ["--cube.size", "16"]
+    download_ = ["download", "--url", web.url, "--to", str(folder)]
+    assert cli.main([*download_, "--cases", "all", "--into-cubes", *small]) == 0
+    assert "12 cases with a label, 12 of them as cubes alone: MSD" in capsys.readouterr().out
+    for look in LOOKS:
+        for one in "channels 4 8|epochs 1|steps 1|window 0|warmup 0".split("|"):
+            small += f"--{look}.{one}".split()
+    whole_way = ["--data", str(folder), "--run", "streamed", *small]
+    assert cli.main(["train", *whole_way]) == 0
+    weights = home() / "results" / "streamed" / "weights.safetensors"
+    trained = weights.read_bytes()
+    capsys.readouterr()
+
+    assert cli.main(["run", *whole_way]) == 2
+    said = capsys.readouterr().err
+    assert "of 2 cases needed here it has the cubes alone" in said
+    names = said.split("--cases")[1].split()
+    assert cli.main([*download_, "--cases", *names]) == 0
+    assert "12 cases with a label, 10 of them as cubes alone" in capsys.readouterr().out
+    assert cli.main(["run", *whole_way]) == 0
+    metrics = read_json(weights.parent / "metrics.json")
+    assert {case["name"] for case in metrics["cases"]} == set(names)
+    assert weights.read_bytes() == trained
+    web.sent.clear()
+    assert cli.main([*download_, "--cases", "all", "--into-cubes", "--cube.size", "16"]) == 0
+    assert not web.sent
+
+
+def test_a_streamed_case_that_was_fetched_and_changed_is_another(web, tmp_path, own_home):
+    """Its old cube, which its note still names, is not used for it, nor is the run that had it."""
+    cubes = own_home / "data" / "cubes"
+    download.fetch_cubes(3, web.url, tmp_path / "d", [TINY], cubes)
+    before = Run(data=tmp_path / "d").folder
+    download.fetch(["liver_1"], web.url, tmp_path / "d")
+    old = prepare(find_cases(tmp_path / "d"), TINY, cubes, workers=1)
+    assert len(list(cubes.rglob("*.safetensors"))) == 3
+    assert Run(data=tmp_path / "d").folder == before
+    label = read_label(tmp_path / "d" / "labelsTr" / "liver_1.nii.gz")
+    label.voxels[4:12] = 0
+    write_volume(tmp_path / "d" / "labelsTr" / "liver_1.nii.gz", label.voxels, label.grid)
+    new = prepare(find_cases(tmp_path / "d"), TINY, cubes, workers=1)
+    assert [one == other for one, other in zip(old, new, strict=True)] == [True, False, True]
+    assert Run(data=tmp_path / "d").folder != before
+
+
+def test_what_streamed_cubes_cannot_do_is_said(web, tmp_path, own_home, capsys):
+    cubes = own_home / "data" / "cubes"
+    paths = download.fetch_cubes(2, web.url, tmp_path / "d", [TINY], cubes)
+    cases = find_cases(tmp_path / "d")
+    assert prepare(cases, TINY, cubes) == paths
+    again = r"of 2 cases needed here it has the cubes alone.*--cases liver_0 liver_1"
+    with pytest.raises(LiverlibError, match=again):
+        prepare(cases, CubeSettings(size=12), cubes)
+    with pytest.raises(LiverlibError, match="of 1 cases"):
+        cases[0].read()
+    assert cli.main(["check", str(tmp_path / "d")]) == 2
+    assert "cubes alone. Fetch the scans" in capsys.readouterr().err
+    (tmp_path / "d" / "cubesTr" / "liver_1.json").write_text("[]")
+    with pytest.raises(LiverlibError, match=r"liver_1\.json: no note of a streamed case"):
+        find_cases(tmp_path / "d")
 
 
 def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
