@@ -24,6 +24,7 @@ import numpy as np
 from liverlib.cache import prepare
 from liverlib.cases import Case
 from liverlib.cube import Cube, to_cube
+from liverlib.files import size_on_disk
 from liverlib.nifti import read_nifti
 from liverlib.phantom import make_phantom
 from liverlib.processes import in_processes
@@ -185,7 +186,7 @@ def cache(folder: Path, count: int = 131) -> None:
         started = time.perf_counter()
         Cube.load(path)
         loads.append(time.perf_counter() - started)
-    print(f"\nwarm cache of {count} cubes, {sum(p.stat().st_size for p in paths) / 1e6:.0f} MB\n")
+    print(f"\nwarm cache of {count} cubes, on disk {sum(map(size_on_disk, paths)) / 1e6:.0f} MB\n")
     print("| what | |\n| --- | --- |")
     print(f"| a cube, checked and mapped: median | {1e3 * np.median(loads):.2f} ms |")
     for size, name in ((64, "windows of 64³"), (0, "whole cubes")):

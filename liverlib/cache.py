@@ -17,7 +17,7 @@ from pathlib import Path
 from liverlib import LiverlibError
 from liverlib.cases import Case, present
 from liverlib.cube import Cube, CubeSettings, to_cube
-from liverlib.files import atomic, write_json
+from liverlib.files import atomic, size_on_disk, write_json
 from liverlib.processes import in_processes
 from liverlib.settings import digest, to_dict
 
@@ -82,9 +82,8 @@ def kept(folder: str | Path) -> list[Kept]:
     found = []
     for one in {path.parent for path in Path(folder).glob("*/*.safetensors")}:
         cubes = sorted(one.glob("[!.]*.safetensors"))
-        stats = [cube.stat() for cube in cubes]
-        size, used = sum(stat.st_size for stat in stats), max(stat.st_mtime for stat in stats)
-        found.append(Kept(one, cubes, size, used))
+        used = max(cube.stat().st_mtime for cube in cubes)
+        found.append(Kept(one, cubes, sum(map(size_on_disk, cubes)), used))
     return sorted(found, key=lambda one: -one.used)
 
 
@@ -96,8 +95,9 @@ def prune(folder: str | Path, days: float) -> int:
             stat = path.stat()
             made_here = path.suffix == ".safetensors" or path.parent.name == SEEN
             if made_here and stat.st_mtime <= before:
+                size = size_on_disk(path)
                 path.unlink()
-                freed += stat.st_size
+                freed += size
     for one in Path(folder).glob("*"):
         if one.is_dir() and one.name != SEEN and not any(one.glob("*.safetensors")):
             (one / "settings.json").unlink(missing_ok=True)

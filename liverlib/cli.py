@@ -95,7 +95,7 @@ def _add_data(command: typing.Callable) -> None:
     download.add_argument("--url", help="a mirror, a tar on disk, or a folder (default: MSD's)")
     download.add_argument("--to", type=Path, metavar="DIR", help="default: data/Task03_Liver")
     download.add_argument(
-        "--into-cubes", action="store_true", help="keep only the cubes: 13 MB a case"
+        "--into-cubes", action="store_true", help="keep only the cubes: 7 MB a case"
     )
     check = command(commands.check, data=False)
     check.add_argument("data", type=Path, help="a dataset in any of the layouts")

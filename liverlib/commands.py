@@ -9,7 +9,7 @@ from liverlib import NOT_MEDICAL, LiverlibError
 from liverlib.cache import folder_of, kept, prune
 from liverlib.cache import prepare as prepare_cubes
 from liverlib.cases import find_dataset, labelled, present
-from liverlib.files import read_json
+from liverlib.files import read_json, size_on_disk
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import read_label, volume_name, write_volume
 from liverlib.workspace import Run, home, newest_weights
@@ -56,7 +56,7 @@ def prepare(options: argparse.Namespace) -> None:
     cases, folder = labelled(run.cases)[options.shard], home() / "data" / "cubes"
     for settings in map(run.cube, run.looks):
         paths = prepare_cubes(cases, settings, folder, options.workers, options.strict)
-        size = sum(path.stat().st_size for path in paths) / 1e6
+        size = sum(map(size_on_disk, paths)) / 1e6
         where = _short(folder_of(settings, folder))
         print(f"{len(paths)} cubes of the {settings.crop}, {size:.0f} MB: {where}")
 

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from scipy import ndimage
 
 from liverlib import LiverlibError
-from liverlib.files import atomic
+from liverlib.files import atomic, write_sparse
 from liverlib.nifti import crc32
 from liverlib.resample import SLAB, clip, forwards, resampled, used
 from liverlib.scan import Volume
@@ -84,7 +84,7 @@ class Cube:
         place = {"box": self.box, "shape": self.shape, "method": self.method}
         place["checksum"] = _checksum(place, arrays)
         with atomic(path) as temporary:  # one entry: safetensors orders several by chance
-            save_file(arrays, temporary, {"place": json.dumps(place)})
+            write_sparse(temporary, save(arrays, {"place": json.dumps(place)}))
 
     @classmethod
     def load(cls, path: Path) -> "Cube":

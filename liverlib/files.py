@@ -9,6 +9,8 @@ from pathlib import Path
 
 from liverlib import LiverlibError
 
+BLOCK = 4096  # bytes; what most disks are divided into
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
@@ -41,6 +43,22 @@ def writable(folder: Path) -> Iterator[None]:
             f"{folder}: cannot be written ({error.strerror}). Choose another folder, or make "
             "room and allow writing there."
         ) from error
+
+
+def write_sparse(path: Path, content: bytes) -> None:
+    """Writes `content`; its blocks of zeros take no room on a disk that knows holes in files."""
+    with open(path, "wb") as file:
+        for start in range(0, len(content), BLOCK):
+            if (block := content[start : start + BLOCK]) != bytes(len(block)):
+                file.seek(start)
+                file.write(block)
+        file.truncate(len(content))
+
+
+def size_on_disk(path: Path) -> int:
+    """Bytes that a file takes from the disk, where the system tells; else its length."""
+    stat = path.stat()
+    return getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512
 
 
 def write_json(path: str | Path, content: object) -> None:

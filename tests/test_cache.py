@@ -15,6 +15,7 @@ from liverlib import LiverlibError, cli
 from liverlib.cache import folder_of, kept, prepare, prune
 from liverlib.cases import Case
 from liverlib.cube import Cube, CubeSettings, to_cube
+from liverlib.files import size_on_disk, write_sparse
 from liverlib.scan import write_volume
 
 SETTINGS = CubeSettings(size=16)
@@ -213,6 +214,15 @@ def test_processes_that_prepare_the_same_leave_whole_cubes(cases, tmp_path):
     assert all(Cube.load(path).image.shape == (16, 16, 16) for path in cubes)
 
 
+def test_zeros_take_no_room_and_are_there_when_read(tmp_path):
+    content = b"a" * 5000 + bytes(1_000_000) + b"b" + bytes(100_000)
+    write_sparse(tmp_path / "sparse", content)
+    assert (tmp_path / "sparse").read_bytes() == content
+    write_sparse(tmp_path / "hole", bytes(1_000_000))
+    if size_on_disk(tmp_path / "hole") == 0:  # this disk knows holes
+        assert size_on_disk(tmp_path / "sparse") == 3 * 4096
+
+
 def test_the_cache_is_listed_and_pruned(cases, folder):
     paths = prepare(cases, SETTINGS, folder, workers=1)
     aged(*cases)
@@ -221,7 +231,7 @@ def test_the_cache_is_listed_and_pruned(cases, folder):
     os.utime(other, (0, 0))
     latest, earlier = kept(folder)
     assert (latest.folder, latest.cubes) == (folder_of(SETTINGS, folder), sorted(paths))
-    assert latest.size == sum(path.stat().st_size for path in paths)
+    assert latest.size == sum(map(size_on_disk, paths))
     assert prune(folder, days=1) == earlier.size
     assert kept(folder) == [latest]
     assert not other.parent.exists()
