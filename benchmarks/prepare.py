@@ -1,9 +1,8 @@
 """How fast and how large preparing a scan is: liverlib beside MONAI, TorchIO and the original way.
 
 Makes CT-like scans with labels, then has each way bring scan and label to 128³, in a fresh process
-each time (imports not timed, memory the whole process' peak), and prints tables in Markdown:
-`python benchmarks/prepare.py` for all, `… peers --slices 300` or `… cache` for a part. Peers that
-are not installed are left out: `pip install --no-deps monai torchio`, and what they ask for.
+each time (imports not timed, memory the whole process' peak), and prints tables in Markdown.
+Peers that are missing are left out: `pip install --no-deps monai torchio`, and what they ask for.
 """
 
 import argparse
@@ -23,11 +22,9 @@ import numpy as np
 
 from liverlib.cache import prepare
 from liverlib.cases import Case
-from liverlib.cube import Cube, to_cube
-from liverlib.files import size_on_disk
+from liverlib.cube import to_cube
 from liverlib.nifti import read_nifti
 from liverlib.phantom import make_phantom
-from liverlib.processes import in_processes
 
 LOW, HIGH, SIZE = -60, 200, 128
 HEAD = """\
@@ -145,7 +142,7 @@ def peers(folder: Path, slices: int, kinds: Sequence[str], repeats: int) -> None
         found = {way: [] for way in ways}
         for _ in range(repeats):
             for way in ways:
-                found[way].append(fresh("measure", case.image, case.label, "--way", way))
+                found[way].append(fresh("--measure", way, case.image, case.label))
         best = {way: np.min(values, axis=0) for way, values in found.items()}
         fastest, _, smallest = np.min([best[way] for way in there], axis=0)
         raw = 512 * 512 * slices * 3 / 2**20
@@ -158,107 +155,20 @@ def peers(folder: Path, slices: int, kinds: Sequence[str], repeats: int) -> None
         case.image.unlink(), case.label.unlink()
 
 
-def workers(folder: Path, count: int) -> None:
-    """One worker and two, each on `count` cases of 512×512×300."""
-    (case,) = write_case(folder, 300)
-    cases = [Case(f"case {n}", case.image, case.label) for n in range(count)]
-    seconds = {}
-    for number in (1, 2):
-        list(in_processes(time.sleep, [(0,)] * number, number))  # files of modules, warm
-        started = time.perf_counter()
-        prepare(cases, folder=folder / f"by {number}", workers=number)
-        seconds[number] = time.perf_counter() - started
-    print(f"\n{count} cases of 512×512×300.nii.gz, hashed, made and written; processes started\n")
-    print("| workers | seconds | × one |\n| --- | --- | --- |")
-    for number, value in seconds.items():
-        print(f"| {number} | {value:.1f} | {seconds[1] / value:.2f} |")
-
-
-def cache(folder: Path, count: int = 131) -> None:
-    """Cubes back from the cache, and an epoch over all of them."""
-    from liverlib.windows import Windows  # torch is not to count among what the others need
-
-    (case,) = write_case(folder, 75)
-    cases = [Case(f"case {n}", case.image, case.label) for n in range(count)]
-    paths = prepare(cases, folder=folder / "cubes")
-    loads = []
-    for path in paths:
-        started = time.perf_counter()
-        Cube.load(path)
-        loads.append(time.perf_counter() - started)
-    print(f"\nwarm cache of {count} cubes, on disk {sum(map(size_on_disk, paths)) / 1e6:.0f} MB\n")
-    print("| what | |\n| --- | --- |")
-    print(f"| a cube, checked and mapped: median | {1e3 * np.median(loads):.2f} ms |")
-    for size, name in ((64, "windows of 64³"), (0, "whole cubes")):
-        windows = Windows(paths, size, 0.67, 0.2, 0)
-        started = time.perf_counter()
-        for step in range(count // 2 + 1):
-            windows.batch(step, 2)
-        print(f"| an epoch of {name}, in twos | {time.perf_counter() - started:.2f} s |")
-    del windows  # no third process is to map them
-    for n, (rss, pss) in enumerate(side_by_side(paths), start=1):
-        print(f"| training process {n} of 2: MB mapped, and its share | {rss:.0f}, {pss:.0f} |")
-
-
-def side_by_side(paths: list[Path]) -> list[tuple[float, float]]:
-    """Two processes that have read every cube: MB of cubes mapped, and divided by who maps them."""
-    command = [sys.executable, __file__, "hold", *map(str, paths)]
-    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    both = [subprocess.Popen(command, **pipe) for _ in range(2)]
-    for one in both:
-        one.stdout.readline()  # has read them
-    found = []
-    for one in both:
-        one.stdin.write("\n"), one.stdin.flush()
-        found.append(json.loads(one.stdout.readline()))
-    for one in both:
-        one.stdin.close(), one.wait()
-    return found
-
-
-def hold(*paths: str) -> None:
-    from liverlib.windows import Windows
-
-    windows = Windows([Path(path) for path in paths], 0, 0.67, 0.2, 0)
-    for step in range(len(paths)):
-        windows.batch(step, 1)
-    print("read", flush=True)
-    sys.stdin.readline()
-    sums, ours = {"Rss": 0.0, "Pss": 0.0}, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        name, *values = line.split()
-        if "-" in name:
-            ours = line.endswith(".safetensors")
-        elif ours and name[:-1] in sums:
-            sums[name[:-1]] += int(values[0]) / 1024
-    print(json.dumps(list(sums.values())), flush=True)
-    sys.stdin.readline()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", nargs="?", default="all")
-    parser.add_argument("files", nargs="*")
     parser.add_argument("--slices", type=int, nargs="+", default=[75, 300, 800])
     parser.add_argument("--kinds", nargs="+", default=[".nii.gz", ".nii"])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--cases", type=int, default=24)
-    parser.add_argument("--way")
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.part == "measure":
-        return measure(options.way, *options.files)
-    if options.part == "hold":
-        return hold(*options.files)
+    if options.measure:
+        return measure(*options.measure)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, "
           f"Python {platform.python_version()}")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        if options.part in ("all", "peers"):
-            for slices in options.slices:
-                peers(Path(folder), slices, options.kinds, options.repeats)
-        if options.part in ("all", "workers"):
-            workers(Path(folder), options.cases)
-        if options.part in ("all", "cache"):
-            cache(Path(folder))
+        for slices in options.slices:
+            peers(Path(folder), slices, options.kinds, options.repeats)
 
 
 if __name__ == "__main__":
