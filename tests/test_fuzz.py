@@ -1,5 +1,6 @@
 """A short run of the fuzzer, header fields by hypothesis, and what once failed."""
 
+import damage
 import fuzz
 import nibabel as nib
 import numpy as np
@@ -31,10 +32,10 @@ def test_damaged_files_end_in_a_right_cube_or_a_refusal():
 
 
 def test_the_fuzzer_sees_what_goes_wrong(tmp_path, monkeypatch):
-    case = fuzz.write_input(1, tmp_path)
+    case = damage.write_input(1, tmp_path)
     monkeypatch.setattr("liverlib.cache.to_cube", lambda *_: 1 / 0)
-    case.image.write_bytes(fuzz.sources()[0][0])
-    case.label.write_bytes(fuzz.sources()[0][1])
+    case.image.write_bytes(damage.sources()[0][0])
+    case.label.write_bytes(damage.sources()[0][1])
     with pytest.raises(ZeroDivisionError):
         fuzz.outcome(case, tmp_path / "cubes")
 
@@ -48,7 +49,7 @@ def test_no_header_makes_more_than_a_refusal(file, data):
         kind = FIELDS[name]
         drawn = st.binary(max_size=kind.itemsize) if kind.kind == "S" else st.floats(width=32)
         fields[name] = data.draw(drawn | st.integers(-3, 3))
-    content = fuzz.edited(file.read_bytes(), **fields)
+    content = damage.edited(file.read_bytes(), **fields)
     changed = file.with_name("changed.nii")
     changed.write_bytes(content)
     for read in (read_scan, read_label):
@@ -72,7 +73,7 @@ ONCE_FAILED = {
 @pytest.mark.parametrize("fields", ONCE_FAILED.values(), ids=ONCE_FAILED)
 def test_what_once_failed(file, fields):
     changed = file.with_name("changed.nii")
-    changed.write_bytes(fuzz.edited(file.read_bytes(), **fields))
+    changed.write_bytes(damage.edited(file.read_bytes(), **fields))
     if "xyzt_units" in fields:
         np.testing.assert_allclose(read_scan(changed).grid.spacing, 4)
     else:
@@ -83,7 +84,7 @@ def test_what_once_failed(file, fields):
 def test_a_size_that_nibabel_takes_for_freesurfers_is_refused(file):
     content = file.read_bytes()
     for place, size in enumerate((-1, 1, 1), start=1):
-        content = fuzz.edited(content, dim=(place, size))
+        content = damage.edited(content, dim=(place, size))
     changed = file.with_name("changed.nii")
     changed.write_bytes(content)
     with pytest.raises(LiverlibError, match="freesurfer"):
@@ -103,6 +104,6 @@ def test_a_bomb_is_not_unpacked(tmp_path):
     path = tmp_path / "scan.nii.gz"
     scan, _ = simple_case(size=8)
     write_volume(path, scan.voxels, scan.grid)
-    path.write_bytes(path.read_bytes() + fuzz.bomb() * 1000)  # 64 GB
+    path.write_bytes(path.read_bytes() + damage.bomb() * 1000)  # 64 GB
     with pytest.raises(LiverlibError, match="unpacks to more"):
         read_scan(path)
