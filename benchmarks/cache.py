@@ -57,7 +57,7 @@ def cache(folder: Path, count: int) -> None:
         windows = Windows(paths, size, 0.67, 0.2, 0)
         started = time.perf_counter()
         for step in range(count // 2 + 1):
-            windows.batch(step, 2)
+            windows.batch(range(2 * step, 2 * step + 2))
         print(f"| an epoch of {name}, in twos | {time.perf_counter() - started:.2f} s |")
     del windows  # no third process is to map them
     for n, (rss, pss) in enumerate(side_by_side(paths), start=1):
@@ -84,7 +84,7 @@ def hold(paths: list[Path]) -> None:
     """In a process of its own: prints how much of the cubes it maps, once told to."""
     windows = Windows(paths, 0, 0.67, 0.2, 0)
     for step in range(len(paths)):
-        windows.batch(step, 1)
+        windows.batch([step])
     print("read", flush=True)
     sys.stdin.readline()
     sums, ours = {"Rss": 0.0, "Pss": 0.0}, False

@@ -1,7 +1,8 @@
 """Random changes of a batch, on the device it is on: what one patient might have looked like.
 
 Shape first: one random affine (rotation, scale) takes image and shares in a single resampling.
-Then grey values: contrast, brightness, gamma, noise, blur. Never mirrored: the liver lies right.
+Then grey values: contrast, brightness, gamma, a smooth or a sharp kernel, thick slices, noise.
+Never mirrored: the liver lies right.
 """
 
 import math
@@ -79,7 +80,7 @@ def warp(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Ten
 
 
 def grey(image: Tensor, random: torch.Generator) -> Tensor:
-    """Contrast, brightness and gamma of each sample, then noise or blur of some."""
+    """Contrast, brightness and gamma of each sample, then what scanners do to some."""
 
     def each(low: float, high: float) -> Tensor:
         shape = (len(image), 1, 1, 1, 1)
@@ -88,9 +89,15 @@ def grey(image: Tensor, random: torch.Generator) -> Tensor:
     image = (image - 0.5) * each(0.8, 1.25) + 0.5 + each(-0.08, 0.08)
     image = image.clamp(0, 1) ** each(0.8, 1.25)
     if _chance(0.2, random):
-        image = F.avg_pool3d(F.pad(image, (1,) * 6, mode="replicate"), 3, stride=1)
+        smooth = F.avg_pool3d(F.pad(image, (1,) * 6, mode="replicate"), 3, stride=1)
+        image = image + each(-0.8, 1) * (smooth - image)  # below 0: away from it, sharper
+    if _chance(0.1, random):
+        coarse = [round(n * _between(0.5, 1, random)) for n in image.shape[2:]]
+        fine = F.interpolate(image, coarse, mode="area")
+        image = F.interpolate(fine, image.shape[2:], mode="trilinear")
     if _chance(0.3, random):
-        noise = torch.randn(image.shape, generator=random).to(image.device)
+        there = torch.Generator(image.device).manual_seed(random.initial_seed())
+        noise = torch.randn(image.shape, generator=there, device=image.device)
         image = image + noise * each(0, 0.06)
     return image
 

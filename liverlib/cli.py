@@ -7,7 +7,7 @@ import typing
 from pathlib import Path
 
 from liverlib import NOT_MEDICAL, LiverlibError, __version__, commands
-from liverlib.presets import default_settings
+from liverlib.presets import PRESETS, default_settings
 from liverlib.workspace import LOOKS
 
 EXAMPLES = """\
@@ -72,9 +72,10 @@ def _add_training(command: typing.Callable) -> None:
             "--run", metavar="NAME", help="folder below results/ (default: by settings)"
         )
         one.add_argument(
-            "--preset", choices=["demo", "seed"], default="demo", help="a training recipe"
+            "--preset", choices=list(PRESETS), default="demo", help="a training recipe"
         )
     train.add_argument("--look", choices=LOOKS, help="only this one (default: one after the other)")
+    train.add_argument("--tensorboard", action="store_true", help="each epoch for TensorBoard too")
     prepared = command(commands.prepare, "phantom cube", data=False)
     prepared.add_argument("data", type=Path, nargs="?", help="labelled scans (default: phantoms)")
     prepared.add_argument("--workers", type=int, help="processes (default: one a processor)")

@@ -36,7 +36,12 @@ def _started(options: argparse.Namespace) -> Run:
 
 def run(options: argparse.Namespace) -> None:
     """The whole way: cases, cubes, training, scores, report."""
+    from liverlib.device import is_main
+
     run = _started(options)
+    run.train_all()
+    if not is_main():
+        return  # of several processes the first one scores
     report = run.report()
     print("\n".join(summary_lines(run)))
     print(f"report    {_short(report)}")
@@ -44,8 +49,17 @@ def run(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Only as far as the trained weights."""
+    from liverlib.device import is_main
+    from liverlib.history import to_tensorboard
+
     run = _started(options)
-    history = run.train(options.look) if options.look else run.train_all()
+    for look in [options.look] if options.look else run.looks:
+        on_epoch = to_tensorboard(run.folder / look) if options.tensorboard else len
+        history = run.train(look, on_epoch)
+    if not is_main():  # of several processes the first one writes
+        return
+    if not options.look:
+        history = run.train_all()
     folder = run.folder / (options.look or "")
     print(f"{len(history)} epochs: {_short(folder / 'weights.safetensors')}")
 

@@ -19,10 +19,30 @@ def soft_dice(logits: Tensor, shares: Tensor, smooth: float = 1e-5) -> Tensor:
     """1 − 2 Σ p·s / (Σ p + Σ s), the mean over liver and tumour; sums run over the whole batch.
 
     Summing over the batch keeps a window without tumour from counting as a failure. `smooth` is
-    added above and below, as in MONAI's `DiceLoss(batch=True)`.
+    added above and below, as in MONAI's `DiceLoss(batch=True)`. The batch is that of all processes
+    that train together.
     """
     p, s = (x[:, 1:].transpose(0, 1).flatten(1) for x in (logits.softmax(1), shares))  # (2, N)
-    return 1 - ((2 * (p * s).sum(1) + smooth) / (p.sum(1) + s.sum(1) + smooth)).mean()
+    both, each = over_processes(torch.stack([(p * s).sum(1), p.sum(1) + s.sum(1)]))
+    return 1 - ((2 * both + smooth) / (each + smooth)).mean()
+
+
+class Summed(torch.autograd.Function):
+    """The sums of all processes that train together; what is asked of them goes back to all."""
+
+    @staticmethod
+    def forward(ctx, sums: Tensor) -> Tensor:
+        sums = sums.clone()
+        torch.distributed.all_reduce(sums)
+        return sums
+
+    backward = forward
+
+
+def over_processes(sums: Tensor) -> Tensor:
+    """Summed over the processes that train together, with gradients; alone: as they are."""
+    several = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return Summed.apply(sums) if several else sums
 
 
 def dice_cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:

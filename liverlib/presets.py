@@ -21,7 +21,8 @@ class TrainSettings:
     warmup: int = setting(50, "steps until the highest rate, which then falls; 0: constant")
     epochs: int = setting(3, "checkpoints, validations and points on the curves; 0: no such look")
     steps: int = setting(200, "steps an epoch; 0: as many as show every case once")
-    batch: int = setting(2, "windows a step")
+    batch: int = setting(2, "windows a step, over all processes")
+    at_once: int = setting(0, "of these, at a time on one device; 0: all; fewer take less memory")
     window: int = setting(64, "edge of a window in voxels; 0: the whole cube")
     tumour: float = setting(0.67, "share of windows drawn around a tumour")
     liver: float = setting(0.2, "share of windows drawn in the liver")
@@ -29,6 +30,7 @@ class TrainSettings:
     implants: float = setting(0.0, "share of steps whose windows are given made-up tumours")
     average: float = setting(0.99, "decay of the moving average of weights that is used; 0: none")
     clip: float = setting(12.0, "largest norm of a step's gradient; 0: no limit")
+    compiled: bool = setting(False, "torch.compile: a minute or two at first, then faster")
     seed: int = setting(0, "of the first weights, the windows and the changes")
 
 

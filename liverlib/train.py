@@ -1,80 +1,28 @@
-"""The training loop, its history and its checkpoints.
+"""The training loop: a page.
 
 What is special: nothing random is kept between steps. What step n sees and how it is changed
 follows from the seed and n, so a run that was killed and started again ends, on the same machine,
-with the same weights as one that was not. Every file of a checkpoint is plain tensors and JSON.
+with the same weights as one that was not, and several processes see what one would.
 """
 
-import csv
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from torch import Tensor
 from tqdm.auto import tqdm
 
-from liverlib import LiverlibError
 from liverlib.augment import augment, implant
-from liverlib.device import best_device, mixed_precision
-from liverlib.files import atomic
+from liverlib.device import mixed_precision, peak_gb
+from liverlib.history import History, advice, quality, write_history
 from liverlib.losses import LOSSES, class_shares
 from liverlib.presets import TrainSettings
-from liverlib.settings import to_dict
+from liverlib.training import Training
 from liverlib.unet import UNet3D, save_networks
-from liverlib.windows import Windows, whole
-
-History = list[dict[str, float]]
-
-
-class Training:
-    """Everything that changes while training, and what is saved to go on from."""
-
-    def __init__(self, settings: TrainSettings) -> None:
-        torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, best_device()
-        self.network = UNet3D(settings.channels, settings.fold, settings.norm).to(self.device)
-        self.average = deepcopy(self.network).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, weight_decay=settings.decay
-        )
-        self.history: History = []
-
-    @property
-    def best(self) -> float:
-        """The highest `quality` so far; −1 before the first epoch."""
-        return max(map(quality, self.history), default=-1.0)
-
-    def save(self, path: Path) -> None:
-        """Writes the whole state as one file, atomically."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        for n, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{n}.{k}": v for k, v in state.items()}
-        kept = {"settings": to_dict(self.settings), "history": self.history}
-        with atomic(path) as temporary:
-            save_file(tensors, temporary, {"training": json.dumps(kept)})
-
-    def load(self, path: Path) -> None:
-        """Goes on from a saved state; raises `LiverlibError` where other settings made it."""
-        with safe_open(path, "pt", device=str(self.device)) as file:
-            kept = json.loads(file.metadata()["training"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if kept["settings"] != to_dict(self.settings):
-            raise LiverlibError(f"{path}: made with other settings. Choose another run's name.")
-        self.network.load_state_dict(_below("network.", tensors))
-        self.average.load_state_dict(_below("average.", tensors))
-        state: dict[int, dict] = {}
-        for name, tensor in _below("optimizer.", tensors).items():
-            n, key = name.split(".")
-            state.setdefault(int(n), {})[key] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.history = kept["history"]
+from liverlib.windows import Windows, ahead, floats, whole
 
 
 def train(
@@ -89,73 +37,82 @@ def train(
 
     After every epoch writes ``last.safetensors`` (to go on from), ``history.csv``, and, when it
     is the best so far by `quality`, ``weights.safetensors`` (with `about` inside); then calls
-    `on_epoch` with the rows so far. Raises `LiverlibError` where the loss is no longer a number.
+    `on_epoch` with the rows so far. Raises `LiverlibError` where the loss is no longer a number,
+    or memory does not hold one window.
     """
-    folder = Path(folder)
-    training = Training(settings)
+    folder, last = Path(folder), settings.epochs
+    windows = Windows(train_cubes, settings.window, settings.tumour, settings.liver, settings.seed)
+    if not windows.lesions:
+        settings = replace(settings, implants=0.0)  # nor is it to learn from made-up ones
+    training = Training(settings, windows.edge)
     if (folder / "last.safetensors").exists():
         training.load(folder / "last.safetensors")
-    first, last = len(training.history), settings.epochs
-    if first >= last:
+    if (first := len(training.history)) >= last:
         return training.history
-    windows = Windows(train_cubes, settings.window, settings.tumour, settings.liver, settings.seed)
+    main = training.accelerator.is_main_process
+    say = tqdm.write if main else lambda text: None
+    if not windows.lesions:
+        say("No tumours in the cases to train on: the liver alone is learned.")
     steps = settings.steps or math.ceil(len(train_cubes) / settings.batch)
-    said = f"training {folder.name}"
-    bar = tqdm(total=steps * last, initial=steps * first, desc=said, unit="step")
+    batches = ahead(
+        lambda step: windows.batch(training.share(step)), range(first * steps, last * steps)
+    )
+    said, hidden = f"training {folder.name}", None if main else True
+    bar = tqdm(total=steps * last, initial=steps * first, desc=said, unit="step", disable=hidden)
     with bar:
         for epoch in range(first, last):
-            started, total = time.monotonic(), 0.0
+            started, losses = time.monotonic(), []
             for step in range(epoch * steps, (epoch + 1) * steps):
-                loss = train_step(training, windows, step, steps * last)
-                total += loss
+                losses.append(train_step(training, next(batches), step, steps * last))
                 bar.update()
-            bar.set_postfix(loss=f"{total / steps:.3f}", refresh=False)
+            learned = [loss for loss in losses if math.isfinite(loss)]
+            if skipped := len(losses) - len(learned):
+                say(f"epoch {epoch + 1}: {skipped} steps skipped, their loss was no number")
             row = {
                 "epoch": epoch + 1,
                 "step": (epoch + 1) * steps,
                 "seconds": time.monotonic() - started,
                 "learning_rate": training.optimizer.param_groups[0]["lr"],
-                "train_loss": total / steps,
+                "train_loss": sum(learned) / max(1, len(learned)),
                 **validate(training.average, validation_cubes, settings),
             }
-            if quality(row) > training.best:
-                save_networks(folder / "weights.safetensors", [(training.average, about or {})])
+            better = quality(row) > training.best
             training.history.append(row)
-            write_history(folder / "history.csv", training.history)
-            training.save(folder / "last.safetensors")
-            on_epoch(training.history)
+            bar.set_postfix(
+                loss=f"{row['train_loss']:.3f}", GB=f"{peak_gb(training.device):.1f}", refresh=False
+            )
+            if text := advice(training.history, last):
+                say(text)
+            if main:
+                if better:
+                    save_networks(folder / "weights.safetensors", [(training.average, about or {})])
+                write_history(folder / "history.csv", training.history)
+                training.save(folder / "last.safetensors")
+                on_epoch(training.history)
+            training.accelerator.wait_for_everyone()
     return training.history
 
 
-def train_step(training: Training, windows: Windows, step: int, steps: int) -> float:
-    """One step on what `step` sees; returns its loss."""
-    settings, network = training.settings, training.network
-    image, occupancy = (x.to(training.device) for x in windows.batch(step, settings.batch))
-    random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+def train_step(training: Training, batch: tuple[Tensor, Tensor], step: int, steps: int) -> float:
+    """One of `steps` steps, on a batch as cubes hold it; returns its loss, NaN where skipped."""
+    settings = training.settings
+    image, occupancy = floats(*batch, training.device)
+    seen = [
+        changed(image[n : n + 1], occupancy[n : n + 1], settings, draw)
+        for n, draw in enumerate(training.share(step))
+    ]
+    image, occupancy = (torch.cat(one) for one in zip(*seen, strict=True))
+    return training.update(image, occupancy, rate(step, steps, settings), step)
+
+
+def changed(
+    image: Tensor, occupancy: Tensor, settings: TrainSettings, draw: int
+) -> tuple[Tensor, Tensor]:
+    """What a draw, (1, 1, …) and (1, 2, …), becomes before the network sees it."""
+    random = torch.Generator().manual_seed(settings.seed * 1_000_003 + draw)
     if torch.rand(1, generator=random).item() < settings.implants:
         image, occupancy = implant(image, occupancy, random)
-    if settings.augmented:
-        image, occupancy = augment(image, occupancy, random)
-    with mixed_precision(training.device, image.shape[-1] // network.divisor):
-        logits = network(image)
-    loss = LOSSES[settings.loss](logits.float(), class_shares(occupancy))
-    if not torch.isfinite(loss):
-        raise LiverlibError(
-            f"The loss is no longer a number at step {step}. Lower the learning rate "
-            f"(now {settings.learning_rate:g}); the last checkpoint is whole."
-        )
-    training.optimizer.zero_grad()
-    loss.backward()
-    if settings.clip:
-        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-    for group in training.optimizer.param_groups:
-        group["lr"] = rate(step, steps, settings)
-    training.optimizer.step()
-    decay = min(settings.average, (1 + step) / (10 + step))  # an average forgets its start
-    with torch.no_grad():
-        for mean, value in zip(training.average.parameters(), network.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
-    return loss.item()
+    return augment(image, occupancy, random) if settings.augmented else (image, occupancy)
 
 
 @torch.inference_mode()
@@ -167,7 +124,7 @@ def validate(network: UNet3D, cubes: Sequence[Path], settings: TrainSettings) ->
     losses, dices = [], []
     device = next(network.parameters()).device
     for path in cubes:
-        image, occupancy = (x.to(device) for x in whole(path))
+        image, occupancy = floats(*whole(path), device)
         with mixed_precision(device, image.shape[-1] // network.divisor):
             logits = network(image)
         logits = logits.float()
@@ -188,12 +145,6 @@ def validate(network: UNet3D, cubes: Sequence[Path], settings: TrainSettings) ->
     }
 
 
-def quality(row: dict[str, float]) -> float:
-    """What the best epoch is chosen by: the mean of the validation Dices that exist."""
-    dices = [row["validation_liver_dice"], row["validation_tumour_dice"]]
-    return sum(d for d in dices if d == d) / max(1, sum(d == d for d in dices))
-
-
 def rate(step: int, steps: int, settings: TrainSettings) -> float:
     """The learning rate of a step: rising for `warmup` steps, then falling as a half cosine."""
     if not settings.warmup:
@@ -202,21 +153,3 @@ def rate(step: int, steps: int, settings: TrainSettings) -> float:
         return settings.learning_rate * (step + 1) / settings.warmup
     done = (step - settings.warmup) / max(1, steps - settings.warmup)
     return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-
-def write_history(path: Path, history: History) -> None:
-    """The rows as CSV, atomically."""
-    with atomic(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
-
-
-def read_history(path: str | Path) -> History:
-    """The rows of a ``history.csv``."""
-    with open(path, newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def _below(prefix: str, tensors: dict) -> dict:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

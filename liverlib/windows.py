@@ -1,12 +1,15 @@
 """What a training step sees: windows cut from the cached cubes, tumours more often than they are.
 
 A tumour is about a thousandth of a cube, and whole cubes hardly teach it. Each window is drawn
-around a lesion (any lesion alike, small or large), in the liver, or anywhere. What step n sees
-depends on the seed and n alone: that is what makes a resumed training equal an undisturbed one.
+around a lesion (any lesion alike, small or large), in the liver, or anywhere. What the nth draw
+sees depends on the seed and n alone: so a resumed training equals an undisturbed one, and two
+processes together equal one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,12 +36,16 @@ class Windows:
         self.livers = [liver for liver, _ in places]
         self.lesions = [(n, lesion) for n, (_, lesions) in enumerate(places) for lesion in lesions]
 
-    def batch(self, step: int, count: int) -> tuple[Tensor, Tensor]:
-        """The image (count, 1, …), 0…1, and shares (count, 2, …) that `step` sees."""
-        random = np.random.default_rng([self.seed, step])
-        cases = [self._case(step * count + i) for i in range(count)]
-        images, occupancies = zip(*(self._draw(case, random) for case in cases), strict=True)
-        return tuple(torch.stack(one).float().div_(255) for one in (images, occupancies))
+    @property
+    def edge(self) -> int:
+        """Of a window, in voxels."""
+        whole = self.files[0].get_slice("image").get_shape()[0]
+        return min(self.size or whole, whole)
+
+    def batch(self, draws: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Image (n, 1, …) and occupancy (n, 2, …) of so many draws, both uint8 as in the cubes."""
+        images, occupancies = zip(*map(self._draw, draws), strict=True)
+        return torch.stack(images), torch.stack(occupancies)
 
     def _case(self, draw: int) -> int:
         """The cases come in turn, in another order each time round."""
@@ -47,7 +54,8 @@ class Windows:
             np.random.default_rng([self.seed, round_, 1]).permutation(len(self.paths))[place]
         )
 
-    def _draw(self, case: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _draw(self, draw: int) -> tuple[Tensor, Tensor]:
+        case, random = self._case(draw), np.random.default_rng([self.seed, draw])
         kind = random.choice(["tumour", "liver", "anywhere"], p=self.chances)
         if kind == "tumour" and self.lesions:
             case, places = self.lesions[random.integers(len(self.lesions))]
@@ -58,17 +66,35 @@ class Windows:
         edge = np.array(image.get_shape())
         centre = random.choice(places) if len(places) else random.integers(0, edge)
         jitter = random.integers(-self.size // 4, self.size // 4 + 1, 3)
-        size = min(self.size or edge[0], edge[0])
+        size = self.edge
         low = np.clip(centre + jitter - size // 2, 0, edge - size)
         x, y, z = (slice(start, start + size) for start in low.tolist())
         return image[x, y, z][None], file.get_slice("occupancy")[:, x, y, z]
 
 
+def floats(
+    image: Tensor, occupancy: Tensor, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Bytes as a network takes them, on its device: grey values and shares, 0…1."""
+    return tuple(x.to(device, non_blocking=True).float().div_(255) for x in (image, occupancy))
+
+
+def ahead(make: Callable[[Any], Any], items: Iterable) -> Iterator:
+    """`make` of each item, the next one under way in another thread while one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = None
+        for item in items:
+            coming, ready = pool.submit(make, item), coming
+            if ready:
+                yield ready.result()
+        if coming:
+            yield coming.result()
+
+
 def whole(path: Path) -> tuple[Tensor, Tensor]:
-    """A whole cube as a batch of one: image (1, 1, S, S, S), 0…1, and shares (1, 2, S, S, S)."""
+    """A whole cube as a batch of one: image (1, 1, S, S, S) and occupancy (1, 2, S, S, S)."""
     with safe_open(path, "pt") as file:
-        image, occupancy = file.get_tensor("image"), file.get_tensor("occupancy")
-    return image[None, None].float() / 255, occupancy[None].float() / 255
+        return file.get_tensor("image")[None, None], file.get_tensor("occupancy")[None]
 
 
 def _places(file: safe_open, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -101,10 +101,12 @@ class Run:
         self, look: str = "body", on_epoch: Callable[[list[dict]], Any] = lambda history: None
     ) -> list[dict]:
         """The history of one look's training, which goes on where it was stopped."""
-        from liverlib.train import train  # torch is imported when it is needed
+        from liverlib.device import main_first  # torch is imported when it is needed
+        from liverlib.train import train
 
-        cubes = self.cubes("train", look), self.cubes("validation", look)
-        self._claim()
+        with main_first():
+            cubes = self.cubes("train", look), self.cubes("validation", look)
+            self._claim()
         about = {"data": self.source, **self._described, "cube": to_dict(self.cube(look))}
         with self._timed("training"):
             return train(*cubes, self.folder / look, getattr(self.settings, look), about, on_epoch)
@@ -112,7 +114,8 @@ class Run:
     def train_all(self) -> list[dict]:
         """The histories of all looks, one after the other; also gathers their networks and rows
         into the run's own ``weights.safetensors`` and ``history.csv``."""
-        from liverlib.train import write_history
+        from liverlib.device import is_main
+        from liverlib.history import write_history
         from liverlib.unet import load_networks, save_networks
 
         rows = [
@@ -120,7 +123,8 @@ class Run:
         ]
         weights = self.folder / "weights.safetensors"
         parts = [self.folder / look / "weights.safetensors" for look in self.looks]
-        if not weights.is_file() or any(is_newer(part, weights) for part in parts):
+        stale = not weights.is_file() or any(is_newer(part, weights) for part in parts)
+        if stale and is_main():
             write_history(self.folder / "history.csv", rows)
             save_networks(weights, [one for part in parts for one in load_networks(part)])
         return rows
