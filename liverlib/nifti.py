@@ -21,10 +21,12 @@ from liverlib import LiverlibError
 
 try:  # drop-in for gzip; Colab lacks it
     from isal import igzip
+    from isal.igzip import IGzipFile as GzipFile
     from isal.isal_zlib import crc32
     from isal.isal_zlib import error as _isal_error
 except ImportError:
     igzip, crc32, _isal_error = gzip, zlib.crc32, zlib.error
+    GzipFile = gzip.GzipFile
 
 DEFLATE_LIMIT = 1032  # no gzip stream unpacks to more than this many times its size
 
@@ -79,9 +81,16 @@ def verify(path: Path) -> tuple[nib.Nifti1Header, int]:
         return header, unpacked
 
 
-def compress(content: bytes) -> bytes:
-    """The same bytes always give the same gzip stream: no time, no name in it."""
-    return igzip.compress(content, 1, mtime=0)
+@contextmanager
+def create(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, packed where it is named ``.gz``: the same bytes always give the same
+    stream, with no time and no name in it."""
+    with open(path, "wb") as file:
+        if path.suffix != ".gz":
+            yield file
+            return
+        with GzipFile("", "wb", 1, file, mtime=0) as packed:
+            yield packed
 
 
 def _fill(raw: np.ndarray, file: BinaryIO) -> None:

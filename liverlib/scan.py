@@ -15,7 +15,7 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation
 
 from liverlib import LiverlibError
 from liverlib.files import atomic
-from liverlib.nifti import compress, read_nifti, read_nifti_header
+from liverlib.nifti import create, read_nifti, read_nifti_header
 
 CLASSES = {0: "background", 1: "liver", 2: "tumour"}
 MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: metre, micron; all else is taken for mm
@@ -146,24 +146,24 @@ def read_label(
     return Volume(grid.to_ras(raw.astype(np.uint8, copy=False)), grid, volume_name(path))
 
 
-def write_volume(path: str | Path, voxels: np.ndarray, grid: Grid) -> None:
+def write_volume(path: str | Path, voxels: np.ndarray, grid: Grid, slope: float = 1.0) -> None:
     """Writes an array in RAS order with the shape, affine, orientation and units of `grid`'s file.
 
-    Equal voxels give equal bytes. Raises `LiverlibError` where the folder cannot be written.
+    What readers see is `slope` times the voxels. Equal voxels give equal bytes. Raises
+    `LiverlibError` where the folder cannot be written.
     """
-    header = grid.header.copy()
+    stored, header = grid.to_stored(voxels), grid.header.copy()
+    header.set_data_shape(stored.shape)
     header.set_data_dtype(voxels.dtype)
-    header.set_slope_inter(1, 0)
+    header.set_slope_inter(slope, 0)
     header["cal_min"] = header["cal_max"] = 0
-    header.set_data_offset(0)
+    header["magic"], header["vox_offset"] = header.single_magic, header.single_vox_offset
     header.extensions.clear()
-    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-    image = kind(grid.to_stored(voxels), header.get_best_affine(), header)
-    with atomic(path) as temporary:
-        content = image.to_bytes()
-        if temporary.suffix == ".gz":
-            content = compress(content)
-        temporary.write_bytes(content)
+    dtype = header.get_data_dtype()  # in the header's own order of bytes
+    with atomic(path) as temporary, create(temporary) as file:
+        header.write_to(file)
+        for n in range(stored.shape[2]):
+            file.write(stored[:, :, n].astype(dtype, copy=False).tobytes(order="F"))
 
 
 def volume_name(path: str | Path) -> str:

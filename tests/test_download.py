@@ -21,7 +21,6 @@ from liverlib.cache import prepare
 from liverlib.cases import find_cases
 from liverlib.cube import Cube, CubeSettings
 from liverlib.files import read_json
-from liverlib.nifti import compress
 from liverlib.remote import Remote, tar_members
 from liverlib.scan import read_label, write_volume
 from liverlib.workspace import LOOKS, Run, home
@@ -383,7 +382,7 @@ def packed(dataset: Path, change) -> bytes:
     image, label = only(dataset, 0).values()
     return tar_of(
         [
-            ("T/imagesTr/a.nii.gz", compress(change(gzip.decompress(image)))),
+            ("T/imagesTr/a.nii.gz", gzip.compress(change(gzip.decompress(image)))),
             ("T/labelsTr/a.nii.gz", label),
         ]
     )
