@@ -108,11 +108,25 @@ def _add_masks(command: typing.Callable) -> None:
         "scans", type=Path, nargs="+", help="NIfTI files, folders of them, or DICOM folders"
     )
     segment.add_argument(
-        "-o", "--output", type=Path, required=True, help="the mask to write; of several, the folder"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="the mask to write, .nii.gz (or .dcm for a DICOM folder); of several, the folder",
     )
     segment.add_argument(
         "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
     )
+    segment.add_argument(
+        "--report", type=Path, metavar="DIR", help="also a page, CSV and JSON of its lesions, there"
+    )
+    for flag, meaning in {
+        "--probabilities": "also maps of how likely liver and tumour are, in probabilities/",
+        "--tta": "test-time augmentation: the mean over four shifts, at four times the work",
+        "--all-pieces": "keep every piece of liver (default: only the largest)",
+        "--tumours-anywhere": "keep tumours outside that piece too",
+    }.items():
+        segment.add_argument(flag, action="store_true", help=meaning)
     lesions = command(commands.lesions, data=False)
     for one in (segment, lesions):
         one.add_argument(

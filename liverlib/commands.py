@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from liverlib import NOT_MEDICAL, LiverlibError
 from liverlib.cache import folder_of, kept, prune
@@ -11,8 +12,12 @@ from liverlib.cache import prepare as prepare_cubes
 from liverlib.cases import find_dataset, labelled, present
 from liverlib.files import read_json, size_on_disk
 from liverlib.presets import RunSettings, default_settings
-from liverlib.scan import read_label, volume_name, write_volume
+from liverlib.scan import Volume, read_label, volume_name, write_volume
 from liverlib.workspace import Run, home, newest_weights
+
+if TYPE_CHECKING:
+    from liverlib.lesions import LesionTable
+    from liverlib.prediction import Prediction
 
 
 def _settings(options: argparse.Namespace) -> RunSettings:
@@ -130,18 +135,55 @@ def check(options: argparse.Namespace) -> None:
 def segment(options: argparse.Namespace) -> None:
     """The mask of each scan, on the scan's own grid."""
     from liverlib.dicom import find_scans, read_any
+    from liverlib.prediction import Rules
 
     scans = [scan for one in options.scans for scan in find_scans(one)]
     outputs = _masks(scans, options.output)
     weights = options.weights or [newest_weights()]
     from liverlib.segment import Segmenter  # torch is imported when it is needed
 
-    segmenter = Segmenter.load(*weights)
+    rules = Rules(not options.all_pieces, not options.tumours_anywhere)
+    segmenter = dataclasses.replace(Segmenter.load(*weights), tta=options.tta, rules=rules)
     for path, output in zip(scans, outputs, strict=True):
         scan = read_any(path, options.series)
-        write_volume(output, segmenter.segment(scan).voxels, scan.grid)
-        print(f"{_short(output)}: 0 background, 1 liver, 2 tumour")
+        prediction = segmenter.predict(scan)
+        mask = prediction.mask()
+        _write_mask(mask, output, path, options.series)
+        if options.probabilities:
+            _write_probabilities(prediction, output)
+        if options.report:
+            from liverlib.lesions import measure_lesions  # scipy is imported when it is needed
+
+            found = measure_lesions(scan, mask, prediction.probability(2), prediction.tumour_ml())
+            _write_report(options.report, scan, mask, found)
+    print(f"{rules}{'; averaged over shifts of the scan' if options.tta else ''}")
     print(f"weights {', '.join(str(_short(path)) for path in weights)}. {NOT_MEDICAL}")
+
+
+def _write_mask(mask: Volume, path: Path, scan: Path, series: str | None) -> None:
+    if path.suffix == ".dcm":
+        from liverlib.dicom_seg import write_seg  # highdicom is imported when it is needed
+
+        write_seg(path, mask, scan, series)
+        print(f"{_short(path)}: segments 1 liver (with its tumours), 2 tumour")
+    else:
+        write_volume(path, mask.voxels, mask.grid)
+        print(f"{_short(path)}: 0 background, 1 liver, 2 tumour")
+
+
+def _write_probabilities(prediction: "Prediction", mask: Path) -> None:
+    """Bytes in 1/255, in a folder beside the mask's, as masks are scored by folders."""
+    stem = mask.parent / "probabilities" / volume_name(mask).removesuffix(".dcm")
+    for least, name in ((1, "liver"), (2, "tumour")):
+        path = stem.with_name(f"{stem.name}_{name}.nii.gz")
+        write_volume(path, prediction.probability(least), prediction.grid, slope=1 / 255)
+        print(f"{_short(path)}: 0 to 1")
+
+
+def _write_report(folder: Path, scan: Volume, mask: Volume, found: "LesionTable") -> None:
+    from liverlib.scan_report import write_scan_report
+
+    print("\n".join(str(_short(path)) for path in write_scan_report(folder, scan, mask, found)))
 
 
 def _masks(scans: list[Path], output: Path) -> list[Path]:
@@ -150,8 +192,13 @@ def _masks(scans: list[Path], output: Path) -> list[Path]:
         if len(scans) > 1:
             raise LiverlibError(f"{output}: one file for {len(scans)} scans. Name a folder.")
         return [output]
+    if output.suffix == ".dcm" and len(scans) == 1 and scans[0].is_dir():
+        return [output]
     if len(scans) == 1 and output.suffix:
-        raise LiverlibError(f"{output}: a mask is written as .nii or .nii.gz. Name it so.")
+        raise LiverlibError(
+            f"{output}: a mask is written as .nii or .nii.gz, that of a DICOM folder as .dcm too. "
+            "Name it so."
+        )
     masks = [output / f"{volume_name(scan.resolve())}.nii.gz" for scan in scans]
     if twice := {mask for mask in masks if masks.count(mask) > 1}:
         raise LiverlibError(f"{min(twice)}: two scans of that name. Segment them one by one.")
@@ -162,12 +209,12 @@ def lesions(options: argparse.Namespace) -> None:
     """The lesions of a mask, measured: a page with the slices, CSV and JSON."""
     from liverlib.dicom import read_any
     from liverlib.lesions import measure_lesions  # scipy is imported when it is needed
-    from liverlib.scan_report import write_scan_report
 
     scan = read_any(options.scan, options.series)
     mask = read_label(options.mask, scan)
-    written = write_scan_report(options.output, scan, mask, measure_lesions(scan, mask))
-    print("\n".join([NOT_MEDICAL, *(str(_short(path)) for path in written)]))
+    found = measure_lesions(scan, mask)
+    print(NOT_MEDICAL)
+    _write_report(options.output, scan, mask, found)
 
 
 def evaluate(options: argparse.Namespace) -> None:

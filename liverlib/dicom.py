@@ -48,7 +48,7 @@ def read_dicom(folder: str | Path, series: str | None = None) -> Volume:
     lists them where it does not, and for slices that make no even, upright volume.
     """
     folder = Path(folder)
-    slices = _in_order(_chosen(folder, _series(folder), series))
+    slices = _slices(folder, series)
     places = np.array([one.ImagePositionPatient for _, one in slices], float)
     _check_alike(slices)
     _check_places(slices, places)
@@ -56,7 +56,16 @@ def read_dicom(folder: str | Path, series: str | None = None) -> Volume:
     return Volume(grid.to_ras(voxels), grid, folder.resolve().name)
 
 
+def series_files(folder: str | Path, series: str | None = None) -> list[Path]:
+    """The files that `read_dicom` makes a volume of, in its order; raises as it does."""
+    return [path for path, _ in _slices(Path(folder), series)]
+
+
 Slices = list[tuple[Path, "Dataset"]]  # headers without their pixels
+
+
+def _slices(folder: Path, series: str | None) -> Slices:
+    return _in_order(_chosen(folder, _series(folder), series))
 
 
 def _series(folder: Path) -> dict[tuple, Slices]:

@@ -60,7 +60,7 @@ class MeasuredLesion:
 class LesionTable:
     """What a mask says of a scan; `dataclasses.asdict` makes it fit for JSON.
 
-    `tumour_ml_others` are the total volumes by other predictions of the same scan (flipped, or
+    `tumour_ml_others` are the total volumes by other predictions of the same scan (moved, or
     with other weights): how far they spread is how sure the volume is.
     """
 
@@ -79,8 +79,9 @@ def measure_lesions(
     probability: np.ndarray | None = None,
     tumour_ml_others: Sequence[float] = (),
 ) -> LesionTable:
-    """Every lesion of a scan's mask, measured; `probability` is that of tumour, of each voxel.
+    """Every lesion of a scan's mask, measured.
 
+    `probability` is that of tumour, of each voxel: 0…1, or uint8 in 1/255 as `Prediction` gives it.
     Raises `LiverlibError` where scan, mask and probability are not of one shape.
     """
     given = [array for array in (scan.voxels, mask.voxels, probability) if array is not None]
@@ -163,7 +164,10 @@ def _measured(
     slices = [world[inside[:, 2] == z] for z in np.unique(inside[:, 2])]
     known = grid.spacing_known
     centroid = world.mean(0) if known else [np.nan] * 3
-    sure = np.nan if probability is None else float(probability[box][part].mean(dtype=np.float64))
+    sure = np.nan
+    if probability is not None:
+        whole = 255 if probability.dtype == np.uint8 else 1
+        sure = float(probability[box][part].mean(dtype=np.float64)) / whole
     return MeasuredLesion(
         number=number,
         voxels=len(inside),

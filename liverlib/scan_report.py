@@ -38,7 +38,8 @@ def write_scan_report(
 ) -> tuple[Path, Path, Path]:
     """Writes ``<scan>.html``, ``<scan>.csv`` (one row a lesion) and ``<scan>.json`` into a folder.
 
-    Each begins by saying that it is not of a medical device; in CSV that line starts with #.
+    Each begins by saying that it is not of a medical device; in CSV that line and the next, of the
+    totals, start with #.
     Raises `LiverlibError` where the folder cannot be written.
     """
     stem = Path(folder) / (found.name or "scan")
@@ -47,7 +48,8 @@ def write_scan_report(
     with atomic(paths[0]) as temporary:
         temporary.write_text(content, encoding="utf-8")
     with atomic(paths[1]) as temporary, open(temporary, "w", newline="") as file:
-        file.write(f"# {NOT_MEDICAL}\n")
+        totals = "; ".join(" ".join(one).strip() for one in _totals(found))
+        file.write(f"# {NOT_MEDICAL}\n# {totals}\n")
         writer = csv.writer(file)
         writer.writerows(_csv_rows(found))
     write_json(paths[2], {"note": NOT_MEDICAL} | asdict(found))

@@ -10,15 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from liverlib import LiverlibError
-from liverlib.cube import MARGIN_MM, Box, Cube, CubeSettings, classes, liver_box, to_cube
+from liverlib.cube import Box, Cube, CubeSettings, liver_box, to_cube
 from liverlib.device import best_device, mixed_precision
-from liverlib.resample import SLAB
+from liverlib.prediction import Prediction, Rules, Seen, keep
 from liverlib.scan import Volume
 from liverlib.settings import from_dict
 from liverlib.unet import UNet3D, load_networks
+
+# Test-time augmentation: voxels by which a cube is moved. Networks that fold and pool answer each
+# a little differently. Not mirrored: they never saw that, and it costs Dice (benchmarks/README.md).
+SHIFTS = ((0, 0, 0), (1, 1, 1), (3, -3, 3), (-4, 4, 5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,25 +31,31 @@ class Look:
     networks: Sequence[UNet3D]
     cube: CubeSettings
 
-    def shares(
-        self, scan: Volume, box: Box | None = None, level: float = 0.0
-    ) -> tuple[Cube, np.ndarray]:
-        """The scan's cube, and how much of each voxel is liver, and tumour.
-
-        (2, S, S, S) float32, as `Cube.occupancy`. Of the liver the largest connected piece is
-        kept: elsewhere a network now and then takes spleen or heart for liver.
-        """
+    def see(
+        self,
+        scan: Volume,
+        box: Box | None = None,
+        level: float = 0.0,
+        shifts: Sequence[tuple[int, int, int]] = SHIFTS[:1],
+    ) -> Seen:
+        """The scan's cube, and what each network says of it, moved by each of `shifts`."""
         cube = to_cube(scan, None, self.cube, box, level)
-        answers = [probabilities(network, cube) for network in self.networks]
-        return cube, keep_largest(np.mean(answers, axis=0))
+        answers = [probabilities(one, cube, by) for one in self.networks for by in shifts]
+        return Seen(cube, np.stack(answers))
 
 
 @dataclass(frozen=True, eq=False)
 class Segmenter:
-    """One or two looks; without the second, the first finds the tumours too."""
+    """One or two looks; without the second, the first finds the tumours too.
+
+    With `tta` (test-time augmentation) each network is asked of each of `SHIFTS`, and the answers
+    are averaged: four times the work.
+    """
 
     body: Look
     liver: Look | None = None
+    tta: bool = False
+    rules: Rules = Rules()
 
     @classmethod
     def load(cls, *weights: str | Path) -> "Segmenter":
@@ -75,75 +84,36 @@ class Segmenter:
         )
 
     def segment(self, scan: Volume) -> Volume:
-        """The scan's mask on its own grid: 0 background, 1 liver, 2 tumour (only inside liver)."""
-        first, shares = self.body.shares(scan)
-        mask, spacing = first.to_grid(shares), scan.grid.spacing
-        if self.liver and (box := found_box(first, shares, spacing)):
+        """The scan's mask on its own grid: 0 background, 1 liver, 2 tumour."""
+        return self.predict(scan).mask()
+
+    def predict(self, scan: Volume) -> Prediction:
+        """What the looks say of a scan: a mask, and how sure it is."""
+        shifts = SHIFTS if self.tta else SHIFTS[:1]
+        looks = [self.body.see(scan, shifts=shifts)]
+        cube, shares = looks[0].cube, keep(looks[0].mean)  # the second looks at the largest piece
+        if self.liver and (box := found_box(cube, shares, scan.grid.spacing)):
             low, high = self.body.cube.window
-            median = np.median(first.image[shares[0] >= 0.5])
+            median = np.median(cube.image[shares[0] >= 0.5])
             level = float(np.rint(low + median * (high - low) / 255))
-            blend(mask, (first, shares), self.liver.shares(scan, box, level), spacing)
-        return Volume(mask, scan.grid, scan.name)
-
-
-def blend(
-    mask: np.ndarray,
-    first: tuple[Cube, np.ndarray],
-    second: tuple[Cube, np.ndarray],
-    spacing: Sequence[float],
-) -> None:
-    """Draws into the mask what the second look says inside its box.
-
-    It takes over from the first by and by, over `MARGIN_MM` from the faces of its box, so that no
-    seam is left. Each look is a cube and its (2, S, S, S) shares.
-    """
-    box = second[0].box
-    inside = mask[tuple(slice(start, stop) for start, stop in box)]
-    x, y, z = _ramps(second[0], spacing)
-    slabs = zip(first[0].slabs(first[1], box), second[0].slabs(second[1], box), strict=True)
-    for n, (before, after) in enumerate(slabs):
-        part = slice(n * SLAB, (n + 1) * SLAB)
-        weight = x[:, None, None] * y[:, None] * z[part]
-        inside[:, :, part] = classes(before + weight * (after - before))
-    inside[apart(inside > 0)] = 0  # what the first look alone had joined to the liver
-
-
-def _ramps(cube: Cube, spacing: Sequence[float]) -> list[np.ndarray]:
-    """Along each axis of a box, from 0 at its faces to 1 at `MARGIN_MM` and deeper.
-
-    A face that is the scan's own is no seam: there it is 1 at once.
-    """
-    ramps = []
-    for (start, stop), whole, mm in zip(cube.box, cube.shape, spacing, strict=True):
-        at = np.arange(start, stop) + 0.5
-        low = (at - start) * mm / MARGIN_MM if start > 0 else np.ones(len(at))
-        high = (stop - at) * mm / MARGIN_MM if stop < whole else np.ones(len(at))
-        ramps.append(np.minimum(np.minimum(low, high), 1).astype(np.float32))
-    return ramps
+            looks.append(self.liver.see(scan, box, level, shifts))
+        return Prediction(scan.grid, scan.name, looks, self.rules)
 
 
 @torch.inference_mode()
-def probabilities(network: UNet3D, cube: Cube) -> np.ndarray:
-    """What a network says of a cube: (2, S, S, S) float32, of liver or tumour, and of tumour."""
-    device = next(network.parameters()).device
+def probabilities(
+    network: UNet3D, cube: Cube, shift: tuple[int, int, int] = SHIFTS[0]
+) -> np.ndarray:
+    """What a network says of a cube: (2, S, S, S) float32, of liver or tumour, and of tumour.
+
+    It is shown the cube moved by `shift` voxels, round its edges, and its answer is moved back.
+    """
+    device, axes = next(network.parameters()).device, (-3, -2, -1)
     image = torch.from_numpy(cube.image)[None, None].to(device).float() / 255
     with mixed_precision(device, image.shape[-1] // network.divisor):
-        logits = network(image)[0].float()
-    _, liver, tumour = logits.softmax(0)
+        logits = network(image.roll(shift, axes))[0].float()
+    _, liver, tumour = logits.roll([-n for n in shift], axes).softmax(0)
     return torch.stack([liver + tumour, tumour]).cpu().numpy()
-
-
-def keep_largest(shares: np.ndarray) -> np.ndarray:
-    """The shares (2, …), with nothing where liver is that is not part of the largest piece."""
-    return np.where(apart(shares[0] >= 0.5), np.float32(0), shares)
-
-
-def apart(liver: np.ndarray) -> np.ndarray:
-    """What of a mask is not part of its largest connected piece (6 neighbours)."""
-    pieces, count = ndimage.label(liver)
-    if count < 2:
-        return np.zeros_like(liver)
-    return (pieces > 0) & (pieces != 1 + np.argmax(np.bincount(pieces.ravel())[1:]))
 
 
 def found_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:

@@ -89,9 +89,10 @@ def test_where_the_scan_cuts_the_liver_there_is_no_surface():
 def test_probabilities_are_averaged_over_each_lesion(pair):
     probability = np.full(SHAPE, 0.9, np.float16)
     probability[46, 30, 20] = 0.6
-    ball, speck = measure_lesions(*pair, probability).lesions
-    assert ball.probability == pytest.approx(0.9, abs=1e-3)
-    assert speck.probability == pytest.approx(0.8, abs=1e-3)
+    for given in (probability, (255 * probability).round().astype(np.uint8)):
+        ball, speck = measure_lesions(*pair, given).lesions
+        assert ball.probability == pytest.approx(0.9, abs=3e-3)
+        assert speck.probability == pytest.approx(0.8, abs=3e-3)
 
 
 def test_unknown_spacing_leaves_ml_and_mm_unknown(pair, tmp_path):
@@ -126,8 +127,9 @@ def test_page_csv_and_json_begin_alike_and_tell_the_same(pair, tmp_path):
     assert text.split("<body>\n", 1)[1].startswith(f'<p class="warn">{NOT_MEDICAL}</p>')
     assert "3.9 to 4.6 in 2 predictions" in text
     assert "<iframe" in text and "mean probability" not in text
-    first, *rest = table.read_text().splitlines()
+    first, totals, *rest = table.read_text().splitlines()
     assert first == f"# {NOT_MEDICAL}"
+    assert totals.startswith("# liver") and "3.9 to 4.6 in 2 predictions" in totals
     rows = list(csv.DictReader(rest))
     told = json.loads(content.read_text())
     assert next(iter(told)) == "note"

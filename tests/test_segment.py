@@ -8,8 +8,9 @@ from conftest import ellipsoid, simple_case
 from liverlib import LiverlibError
 from liverlib.cube import LIVER_WINDOW, CubeSettings, liver_box, to_cube
 from liverlib.metrics import dice, score_case
+from liverlib.prediction import blend, keep
 from liverlib.scan import Grid, Volume
-from liverlib.segment import Look, Segmenter, blend, found_box, keep_largest, probabilities
+from liverlib.segment import Look, Segmenter, found_box, probabilities
 from liverlib.settings import to_dict
 from liverlib.unet import UNet3D, save_networks
 
@@ -118,7 +119,7 @@ def test_of_the_liver_the_largest_piece_is_kept():
     shares = np.zeros((2, 9, 9, 9), np.float32)
     shares[0, :5, :5, :5], shares[0, 7:, 7:, 7:] = 1, 1
     shares[:, 2, 2, 2], shares[:, 8, 8, 8] = 1, 1
-    kept = keep_largest(shares)
+    kept = keep(shares)
     assert kept[1, 2, 2, 2] == 1
     assert not kept[:, 7:].any()
 
@@ -175,8 +176,8 @@ def test_networks_for_the_same_look_are_averaged(tmp_path):
     assert len(segmenter.liver.networks) == 1
     cube = to_cube(simple_case()[0], settings=CubeSettings(size=32))
     answers = [probabilities(network, cube) for network in segmenter.body.networks]
-    mean = segmenter.body.shares(simple_case()[0])[1]
-    np.testing.assert_allclose(mean, keep_largest(np.mean(answers, axis=0)), atol=1e-6)
+    seen = segmenter.body.see(simple_case()[0])
+    np.testing.assert_allclose(seen.mean, np.mean(answers, axis=0), atol=1e-6)
 
 
 def test_weights_that_do_not_belong_together_are_refused(tmp_path):

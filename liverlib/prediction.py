@@ -1,0 +1,168 @@
+"""What the looks say of one scan, kept in their small cubes, and what can be drawn from it.
+
+A mask, maps of probability, how far single answers spread: each is brought to the scan's own grid
+slab by slab, as bytes. No float array of the scan's size is ever made.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage
+
+from liverlib.cube import MARGIN_MM, Box, Cube, classes
+from liverlib.resample import SLAB
+from liverlib.scan import Grid, Volume
+
+Shares = tuple[Cube, np.ndarray]  # a cube, and (2, S, S, S) like its occupancy, 0…1
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is taken out of a mask. With `largest` off every tumour has its liver around it, and
+    `inside` changes nothing."""
+
+    largest: bool = True  # of the liver only the largest connected piece is kept
+    inside: bool = True  # no tumour is left outside it
+
+    def __str__(self) -> str:
+        if not self.largest:
+            return "every piece of liver kept"
+        return "liver: the largest piece; tumours: " + ("inside it" if self.inside else "anywhere")
+
+    def dropped(self, mask: np.ndarray) -> np.ndarray:
+        """Where an array of classes is to become background."""
+        if not self.largest:
+            return np.zeros(mask.shape, bool)
+        found = apart(mask > 0)
+        return found if self.inside else found & (mask != 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One look at a scan: its cube, and (N, 2, S, S, S) float32, how likely each voxel is liver
+    (or tumour), and tumour, by each network and each test-time augmentation."""
+
+    cube: Cube
+    answers: np.ndarray
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """The answers' average, (2, S, S, S)."""
+        return self.answers.mean(axis=0)
+
+    def answer(self, n: int) -> np.ndarray:
+        """The nth answer, (2, S, S, S); begins again after the last."""
+        return self.answers[n % len(self.answers)]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One or two looks at a scan of this grid. Rules touch the mask, never the probabilities."""
+
+    grid: Grid
+    name: str
+    looks: Sequence[Seen]
+    rules: Rules = Rules()
+
+    def mask(self) -> Volume:
+        """0 background, 1 liver, 2 tumour, by the average of the answers."""
+        mask = self._mask([look.mean for look in self.looks])
+        return Volume(mask, self.grid, self.name)
+
+    def probability(self, least: int) -> np.ndarray:
+        """How likely each voxel is of class `least` or a higher one, (X, Y, Z) uint8 in 1/255:
+        1 asks for the liver with its tumours, 2 for tumour."""
+        shares = [(look.cube, look.mean) for look in self.looks]
+        drawn = np.zeros(self.grid.shape, np.uint8, order="F")
+        parts = [(shares[0][0].box, shares[0][0].slabs(shares[0][1], shares[0][0].box))]
+        if len(shares) > 1:
+            parts.append((shares[1][0].box, _blended(*shares, self.grid.spacing)))
+        for box, slabs in parts:
+            _fill(_part(drawn, box), (np.rint(255 * slab[least - 1]) for slab in slabs))
+        return drawn
+
+    def tumour_ml(self) -> tuple[float, ...]:
+        """The tumours' volume by each answer alone, NaN where the spacing is unknown; none where
+        there is only one answer."""
+        count = max((len(look.answers) for look in self.looks), default=1)
+        masks = (self._mask([look.answer(n) for look in self.looks]) for n in range(count))
+        volumes = (np.count_nonzero(mask == 2) * self.grid.voxel_ml for mask in masks)
+        return tuple(float(ml) for ml in volumes) if count > 1 else ()
+
+    def _mask(self, answers: Sequence[np.ndarray]) -> np.ndarray:
+        shares = [
+            (look.cube, keep(answer, self.rules))
+            for look, answer in zip(self.looks, answers, strict=True)
+        ]
+        mask = shares[0][0].to_grid(shares[0][1])
+        if len(shares) > 1:
+            blend(mask, *shares, self.grid.spacing, self.rules)
+        return mask
+
+
+def blend(
+    mask: np.ndarray,
+    first: Shares,
+    second: Shares,
+    spacing: Sequence[float],
+    rules: Rules = Rules(),
+) -> None:
+    """Draws into the mask what the second look says inside its box.
+
+    It takes over from the first by and by, over `MARGIN_MM` from the faces of its box, so that no
+    seam is left.
+    """
+    inside = _part(mask, second[0].box)
+    _fill(inside, map(classes, _blended(first, second, spacing)))
+    inside[rules.dropped(inside)] = 0  # what the first look alone had joined to the liver
+
+
+def keep(shares: np.ndarray, rules: Rules = Rules()) -> np.ndarray:
+    """The shares (2, …), with nothing where the rules drop liver or tumour.
+
+    Elsewhere than in the liver a network now and then takes spleen or heart for it.
+    """
+    return np.where(rules.dropped(classes(shares)), np.float32(0), shares)
+
+
+def apart(liver: np.ndarray) -> np.ndarray:
+    """What of a mask is not part of its largest connected piece (6 neighbours)."""
+    pieces, count = ndimage.label(liver)
+    if count < 2:
+        return np.zeros_like(liver)
+    return (pieces > 0) & (pieces != 1 + np.argmax(np.bincount(pieces.ravel())[1:]))
+
+
+def _blended(first: Shares, second: Shares, spacing: Sequence[float]) -> Iterator[np.ndarray]:
+    """Slabs (2, X, Y, ≤ SLAB) of the shares in the second look's box."""
+    box = second[0].box
+    x, y, z = _ramps(second[0], spacing)
+    slabs = zip(first[0].slabs(first[1], box), second[0].slabs(second[1], box), strict=True)
+    for n, (before, after) in enumerate(slabs):
+        weight = x[:, None, None] * y[:, None] * z[n * SLAB : (n + 1) * SLAB]
+        yield before + weight * (after - before)
+
+
+def _ramps(cube: Cube, spacing: Sequence[float]) -> list[np.ndarray]:
+    """Along each axis of a box, from 0 at its faces to 1 at `MARGIN_MM` and deeper.
+
+    A face that is the scan's own is no seam: there it is 1 at once.
+    """
+    ramps = []
+    for (start, stop), whole, mm in zip(cube.box, cube.shape, spacing, strict=True):
+        at = np.arange(start, stop) + 0.5
+        low = (at - start) * mm / MARGIN_MM if start > 0 else np.ones(len(at))
+        high = (stop - at) * mm / MARGIN_MM if stop < whole else np.ones(len(at))
+        ramps.append(np.minimum(np.minimum(low, high), 1).astype(np.float32))
+    return ramps
+
+
+def _part(array: np.ndarray, box: Box) -> np.ndarray:
+    return array[tuple(slice(start, stop) for start, stop in box)]
+
+
+def _fill(inside: np.ndarray, slabs: Iterable[np.ndarray]) -> None:
+    for n, slab in enumerate(slabs):
+        inside[:, :, n * SLAB : (n + 1) * SLAB] = slab
