@@ -74,7 +74,8 @@ class Cube:
         )
         size = tuple(high - low for low, high in box)
         pairs = (resampled(share, part, size, self.method) for share in shares)
-        return (np.stack(pair) for pair in zip(*pairs, strict=True))
+        turned = ([share.transpose(2, 0, 1) for share in pair] for pair in zip(*pairs, strict=True))
+        return (np.stack(pair).transpose(0, 2, 3, 1) for pair in turned)  # slices stay in one piece
 
     def save(self, path: Path) -> None:
         """Writes the cube as one safetensors file, atomically."""

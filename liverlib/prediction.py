@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from liverlib.cube import MARGIN_MM, Box, Cube, classes
+from liverlib.cube import MARGIN_MM, Box, Cube, classes, liver_box
 from liverlib.resample import SLAB
 from liverlib.scan import Grid, Volume
 
@@ -96,9 +96,14 @@ class Prediction:
             (look.cube, keep(answer, self.rules))
             for look, answer in zip(self.looks, answers, strict=True)
         ]
-        mask = shares[0][0].to_grid(shares[0][1])
-        if len(shares) > 1:
-            blend(mask, *shares, self.grid.spacing, self.rules)
+        if len(shares) == 1:
+            return shares[0][0].to_grid(shares[0][1])
+        found, box = found_box(*shares[0], self.grid.spacing), shares[1][0].box
+        if found and not _within(found, box):  # else the second look draws over all of it
+            mask = shares[0][0].to_grid(shares[0][1])
+        else:
+            mask = np.zeros(self.grid.shape, np.uint8, order="F")
+        blend(mask, *shares, self.grid.spacing, self.rules)
         return mask
 
 
@@ -127,6 +132,21 @@ def keep(shares: np.ndarray, rules: Rules = Rules()) -> np.ndarray:
     return np.where(rules.dropped(classes(shares)), np.float32(0), shares)
 
 
+def found_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:
+    """The box, in the scan's voxels, around the liver that the shares of a cube show."""
+    width = [
+        (stop - start) / n for (start, stop), n in zip(cube.box, shares.shape[1:], strict=True)
+    ]
+    found = liver_box(shares[0] >= 0.5, np.multiply(width, spacing))
+    if found is None:
+        return None
+    edges = (
+        (start + low * w, start + high * w)
+        for (low, high), (start, _), w in zip(found, cube.box, width, strict=True)
+    )
+    return tuple((int(np.floor(low)), int(np.ceil(high))) for low, high in edges)
+
+
 def apart(liver: np.ndarray) -> np.ndarray:
     """What of a mask is not part of its largest connected piece (6 neighbours)."""
     pieces, count = ndimage.label(liver)
@@ -139,10 +159,14 @@ def _blended(first: Shares, second: Shares, spacing: Sequence[float]) -> Iterato
     """Slabs (2, X, Y, ≤ SLAB) of the shares in the second look's box."""
     box = second[0].box
     x, y, z = _ramps(second[0], spacing)
+    across = x[:, None] * y
     slabs = zip(first[0].slabs(first[1], box), second[0].slabs(second[1], box), strict=True)
     for n, (before, after) in enumerate(slabs):
-        weight = x[:, None, None] * y[:, None] * z[n * SLAB : (n + 1) * SLAB]
-        yield before + weight * (after - before)
+        weight = (z[n * SLAB : (n + 1) * SLAB, None, None] * across).transpose(1, 2, 0)
+        after -= before
+        after *= weight
+        after += before
+        yield after
 
 
 def _ramps(cube: Cube, spacing: Sequence[float]) -> list[np.ndarray]:
@@ -157,6 +181,10 @@ def _ramps(cube: Cube, spacing: Sequence[float]) -> list[np.ndarray]:
         high = (stop - at) * mm / MARGIN_MM if stop < whole else np.ones(len(at))
         ramps.append(np.minimum(np.minimum(low, high), 1).astype(np.float32))
     return ramps
+
+
+def _within(box: Box, whole: Box) -> bool:
+    return all(a <= c and d <= b for (c, d), (a, b) in zip(box, whole, strict=True))
 
 
 def _part(array: np.ndarray, box: Box) -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from liverlib import LiverlibError
-from liverlib.cube import Box, Cube, CubeSettings, liver_box, to_cube
+from liverlib.cube import Box, Cube, CubeSettings, to_cube
 from liverlib.device import best_device, mixed_precision
-from liverlib.prediction import Prediction, Rules, Seen, keep
+from liverlib.prediction import Prediction, Rules, Seen, found_box, keep
 from liverlib.scan import Volume
 from liverlib.settings import from_dict
 from liverlib.unet import UNet3D, load_networks
@@ -114,18 +114,3 @@ def probabilities(
         logits = network(image.roll(shift, axes))[0].float()
     _, liver, tumour = logits.roll([-n for n in shift], axes).softmax(0)
     return torch.stack([liver + tumour, tumour]).cpu().numpy()
-
-
-def found_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:
-    """The box, in the scan's voxels, around the liver that the shares of a cube show."""
-    width = [
-        (stop - start) / n for (start, stop), n in zip(cube.box, shares.shape[1:], strict=True)
-    ]
-    found = liver_box(shares[0] >= 0.5, np.multiply(width, spacing))
-    if found is None:
-        return None
-    edges = (
-        (start + low * w, start + high * w)
-        for (low, high), (start, _), w in zip(found, cube.box, width, strict=True)
-    )
-    return tuple((int(np.floor(low)), int(np.ceil(high))) for low, high in edges)

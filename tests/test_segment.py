@@ -8,9 +8,9 @@ from conftest import ellipsoid, simple_case
 from liverlib import LiverlibError
 from liverlib.cube import LIVER_WINDOW, CubeSettings, liver_box, to_cube
 from liverlib.metrics import dice, score_case
-from liverlib.prediction import blend, keep
+from liverlib.prediction import blend, found_box, keep
 from liverlib.scan import Grid, Volume
-from liverlib.segment import Look, Segmenter, found_box, probabilities
+from liverlib.segment import Look, Segmenter, probabilities
 from liverlib.settings import to_dict
 from liverlib.unet import UNet3D, save_networks
 
