@@ -44,6 +44,14 @@ def read_history(path: str | Path) -> History:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
+def finished(folder: Path, epochs: int) -> History:
+    """The rows of a training in `folder` that has come to its end; none where it has not."""
+    if not all((folder / name).is_file() for name in ("history.csv", "weights.safetensors")):
+        return []
+    rows = read_history(folder / "history.csv")
+    return rows if len(rows) >= epochs else []
+
+
 def to_tensorboard(folder: Path) -> Callable[[History], None]:
     """What writes each new row for TensorBoard, as scalars over steps, below `folder`.
 

@@ -110,25 +110,35 @@ def fits(runs: Mapping[str, History]) -> Figure:
 
 
 def cost(shape: Mapping[str, Any], size: int = 128) -> dict[str, float]:
-    """What a network costs: its number of parameters, and MB (2²⁰ bytes) for a cube of `size`³.
+    """What a network costs: its number of parameters, and for a cube of `size`³ MB and TFLOP.
 
-    `kept_mb` is what the forward pass of one cube keeps for the backward pass. Nothing is
-    computed: torch's meta device knows the shapes alone.
+    `kept_mb` (of 2²⁰ bytes, in float32) is what the forward pass of one cube keeps for the backward
+    pass; `tflop` are the 10¹² operations of both. Nothing is computed: torch's meta device knows
+    the shapes alone.
     """
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
     from liverlib.unet import UNet3D
 
     network = UNet3D(**shape).to("meta")
     kept = {}
-    with torch.autograd.graph.saved_tensors_hooks(
-        lambda tensor: kept.setdefault(tensor.untyped_storage()._cdata, tensor), lambda kept: kept
+    with (
+        FlopCounterMode(display=False) as counter,
+        torch.autograd.graph.saved_tensors_hooks(
+            lambda one: kept.setdefault(one.untyped_storage()._cdata, one), lambda kept: kept
+        ),
     ):
-        network(torch.zeros(1, 1, size, size, size, device="meta"))
+        network(torch.zeros(1, 1, size, size, size, device="meta")).sum().backward()
     weights = {p.untyped_storage()._cdata: p.untyped_storage() for p in network.parameters()}
     parameters = sum(p.numel() for p in network.parameters())
     mb = sum(t.untyped_storage().nbytes() for key, t in kept.items() if key not in weights) / 2**20
-    return {"parameters": parameters, "weights_mb": parameters * 4 / 2**20, "kept_mb": mb}
+    return {
+        "parameters": parameters,
+        "weights_mb": parameters * 4 / 2**20,
+        "kept_mb": mb,
+        "tflop": counter.get_total_flops() / 1e12,
+    }
 
 
 def _box(

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from liverlib.cube import CubeSettings
 from liverlib.phantom import PhantomSettings
@@ -19,7 +20,7 @@ class TrainSettings:
     learning_rate: float = setting(3e-3, "the highest; Adam (with decay: AdamW)")
     decay: float = setting(1e-2, "weight decay")
     warmup: int = setting(50, "steps until the highest rate, which then falls; 0: constant")
-    epochs: int = setting(3, "checkpoints, validations and points on the curves; 0: no such look")
+    epochs: int = setting(4, "checkpoints, validations and points on the curves; 0: no such look")
     steps: int = setting(200, "steps an epoch; 0: as many as show every case once")
     batch: int = setting(2, "windows a step, over all processes")
     at_once: int = setting(0, "of these, at a time on one device; 0: all; fewer take less memory")
@@ -35,7 +36,7 @@ class TrainSettings:
 
 
 SECOND_LOOK = TrainSettings(  # in the liver's own cube tumours are not so rare
-    epochs=11, tumour=0.33, liver=0.5, implants=0.5
+    epochs=13, tumour=0.33, liver=0.5, implants=0.5
 )
 
 
@@ -66,8 +67,22 @@ ORIGINAL = TrainSettings(  # the original project's recipe
     warmup=0, epochs=5, steps=0, window=0, tumour=0.0, liver=0.0, augmented=False,
     average=0.0, clip=0.0,
 )  # fmt: skip
+LARGE = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compiled": True}
+LARGEST = {**LARGE, "channels": (32, 64, 128, 256, 320), "window": 128}
+
+
+def _on_gpu(body: int, liver: int, **settings: Any) -> RunSettings:
+    """Larger networks that learn for so many epochs in the first and the second look."""
+    return RunSettings(
+        body=replace(TrainSettings(), epochs=body, **settings),
+        liver=replace(SECOND_LOOK, epochs=liver, **settings),
+    )
+
+
 PRESETS = {
-    "demo": RunSettings(),
+    "demo": RunSettings(),  # phantoms, two cores, minutes
+    "gpu": _on_gpu(20, 60, window=96, **LARGE),  # 131 cases, one GPU, an hour or less
+    "best": _on_gpu(40, 200, **LARGEST),  # the same in hours
     "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
 }
 
@@ -95,4 +110,5 @@ def _shorter(train: TrainSettings) -> TrainSettings:
         epochs=min(train.epochs, 3),
         steps=train.steps and 40,
         window=train.window and 32,
+        compiled=False,
     )

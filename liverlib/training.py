@@ -160,7 +160,7 @@ class Training:
 
     def load(self, path: Path) -> None:
         """Goes on from a saved state; raises `LiverlibError` where other settings made it."""
-        with safe_open(path, "pt", device=str(self.device)) as file:
+        with safe_open(path, "pt") as file:
             kept = json.loads(file.metadata()["training"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if kept["settings"] != to_dict(self.settings):

@@ -102,14 +102,19 @@ class Run:
     ) -> list[dict]:
         """The history of one look's training, which goes on where it was stopped."""
         from liverlib.device import main_first  # torch is imported when it is needed
+        from liverlib.history import finished
         from liverlib.train import train
 
+        settings = getattr(self.settings, look)
+        if rows := finished(self.folder / look, settings.epochs):
+            self._claim()
+            return rows
         with main_first():
             cubes = self.cubes("train", look), self.cubes("validation", look)
             self._claim()
         about = {"data": self.source, **self._described, "cube": to_dict(self.cube(look))}
         with self._timed("training"):
-            return train(*cubes, self.folder / look, getattr(self.settings, look), about, on_epoch)
+            return train(*cubes, self.folder / look, settings, about, on_epoch)
 
     def train_all(self) -> list[dict]:
         """The histories of all looks, one after the other; also gathers their networks and rows

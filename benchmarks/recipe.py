@@ -1,0 +1,189 @@
+"""What each ingredient of the training gains, and what more cases do, on phantoms.
+
+    python benchmarks/recipe.py [--steps N] [--seeds N] [--only NAME …]
+
+Small on purpose, so that everything can be tried three times: second-look cubes of 64³, windows of
+32³ in fours, a network of three levels. Each variant differs from the default in one thing, learns
+for as many steps, and is scored on whole cubes of 24 phantoms that none of them saw. Writes every
+training to ``benchmarks/recipe.csv``, which notebook 04 draws, and goes on from what stands there.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from liverlib import unet
+from liverlib.cache import prepare
+from liverlib.cube import LIVER_WINDOW, CubeSettings
+from liverlib.files import atomic
+from liverlib.losses import class_shares, dice_cross_entropy
+from liverlib.phantom import PhantomSettings
+from liverlib.presets import SECOND_LOOK, TrainSettings
+from liverlib.processes import in_processes
+from liverlib.tables import table
+from liverlib.train import train_step, validate
+from liverlib.training import Training
+from liverlib.windows import Windows
+from liverlib.workspace import home, phantoms
+
+HELD_OUT = 24
+SMALL = replace(SECOND_LOOK, channels=(16, 32, 64), window=32, batch=4)
+VARIANTS: dict[str, dict] = {
+    "default": {},
+    "no folding, a quarter of the channels": {"fold": 1, "channels": (4, 8, 16, 32)},
+    "no instance norm": {"norm": False},
+    "cross-entropy alone": {"loss": "ce"},
+    "constant learning rate": {"warmup": 0},
+    "no clipping": {"clip": 0.0},
+    "no moving average": {"average": 0.0},
+    "no weight decay": {"decay": 0.0},
+    "no augmentation": {"augmented": False},
+    "no made-up tumours": {"implants": 0.0},
+    "made-up tumours at every step": {"implants": 1.0},
+    "windows anywhere": {"tumour": 0.0, "liver": 0.0},
+    "windows around tumours: .67": {"tumour": 0.67, "liver": 0.2},
+    "whole cubes, an eighth of the steps": {"window": 0, "tumour": 0.0, "liver": 0.0},
+    "residual blocks": {},
+    "deep supervision": {},
+}
+
+
+class Residual(unet.Block):
+    """A block that is added to what it is given."""
+
+    def __init__(self, before: int, width: int, norm: bool) -> None:
+        super().__init__(before, width, norm)
+        self.shortcut = nn.Conv3d(before, width, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for layer in list(self)[:-1]:
+            y = layer(y)
+        return y + self.shortcut(x)
+
+
+class Supervised(Training):
+    """Asks the decoders below the last for an answer too, at half the weight each level down."""
+
+    def __init__(self, settings: TrainSettings, edge: int) -> None:
+        super().__init__(settings, edge)
+        self.deeper: list[Tensor] = []
+        widths = settings.channels[1:-1]
+        self.heads = nn.ModuleList(nn.Conv3d(w, 3 * settings.fold**3, 1) for w in widths)
+        self.optimizer.add_param_group({"params": list(self.heads.parameters())})
+        for decoder in self.network.decoders[1:]:
+            decoder.register_forward_hook(lambda module, given, made: self.deeper.append(made))
+
+    def _pieces(self, image: Tensor, occupancy: Tensor) -> float:
+        self.deeper.clear()
+        logits = self.model(image).float()
+        loss = dice_cross_entropy(logits, class_shares(occupancy))
+        for level, (head, made) in enumerate(
+            zip(self.heads, reversed(self.deeper), strict=True), start=1
+        ):
+            answer = unet.unfold(head(made.float()), self.settings.fold)
+            truth = nn.functional.avg_pool3d(occupancy, 2**level)
+            loss = loss + 0.5**level * dice_cross_entropy(answer, class_shares(truth))
+        self.accelerator.backward(loss)
+        return loss.item()
+
+
+def score(name: str, seed: int, cases: int, steps: int, cubes: list[Path]) -> dict:
+    """One training of a variant on so many cases: its Dices on the cubes held out."""
+    torch.set_num_threads(1)
+    settings = replace(SMALL, seed=seed, **VARIANTS[name])
+    steps = steps // 8 if settings.window == 0 else steps
+    learned = np.random.default_rng(seed).permutation(len(cubes) - HELD_OUT)[:cases]
+    paths = [cubes[n] for n in sorted(learned)]
+    with ExitStack() as stack:
+        kind: Callable = Supervised if name == "deep supervision" else Training
+        if name == "residual blocks":
+            stack.enter_context(patch.object(unet, "Block", Residual))
+        windows = Windows(paths, settings.window, settings.tumour, settings.liver, seed)
+        training = kind(settings, windows.edge)
+        for step in range(steps):
+            train_step(training, windows.batch(training.share(step)), step, steps)
+        row = validate(training.average, cubes[-HELD_OUT:], settings)
+    return {
+        "variant": name,
+        "cases": cases,
+        "seed": seed,
+        "steps": steps,
+        "liver": round(row["validation_liver_dice"], 4),
+        "tumour": round(row["validation_tumour_dice"], 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=list(VARIANTS))
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".csv"))
+    options = parser.parse_args()
+    cubes = prepare(
+        [case for case in phantoms(PhantomSettings()) if case.label],
+        CubeSettings(size=64, crop="liver", window=LIVER_WINDOW),
+        home() / "data" / "cubes",
+    )
+    most = len(cubes) - HELD_OUT
+    asked = [(name, seed, most) for name in options.only for seed in range(options.seeds)]
+    asked += [("default", seed, n) for n in (5, 10, 20) for seed in range(options.seeds)]
+    rows = read(options.output)
+    done = {(row["variant"], row["seed"], row["cases"]) for row in rows}
+    calls = [(*one, options.steps, cubes) for one in asked if one not in done]
+    for row in in_processes(score, calls, title="trainings"):
+        rows.append(row)
+        write(options.output, rows)
+    print(f"tumour and liver Dice on {HELD_OUT} cubes: mean and range of {options.seeds} seeds\n")
+    print(table([summary(rows, name, most) for name in options.only]))
+    print()
+    print(table([summary(rows, "default", n) for n in (5, 10, 20, most)]))
+
+
+def read(path: Path) -> list[dict]:
+    """The trainings in a file; none where there is no such file."""
+    if not path.is_file():
+        return []
+    kinds = {"cases": int, "seed": int, "steps": int, "liver": float, "tumour": float}
+    with open(path, newline="") as file:
+        return [
+            {key: kinds.get(key, str)(value) for key, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    """Trainings as CSV, atomically."""
+    with atomic(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def summary(rows: list[dict], name: str, cases: int) -> dict:
+    """The row of a table: a variant's means over its seeds, and how far they lie apart."""
+    mine = [row for row in rows if (row["variant"], row["cases"]) == (name, cases)]
+    tumour, liver = ([row[key] for row in mine] for key in ("tumour", "liver"))
+    default = [r["tumour"] for r in rows if (r["variant"], r["cases"]) == ("default", cases)]
+    return {
+        "variant": name,
+        "cases": cases,
+        "tumour": f"{np.mean(tumour):.3f}",
+        "seeds": f"{min(tumour):.3f}–{max(tumour):.3f}",
+        "liver": f"{np.mean(liver):.3f}",
+        "against default": f"{np.mean(tumour) - np.mean(default):+.3f}" if default else "",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
