@@ -1,9 +1,10 @@
 """How long `liverlib evaluate` takes for masks of 512×512×450 voxels, and how much memory.
 
-Makes pairs of masks (a bumpy liver with a dozen tumours, shifted by two voxels in the prediction),
-and prints a table in Markdown: seconds a case in one process, from the files to the measures, the
-most memory that process held, and the same over all processors. Beside it, where they are
-installed, what surface-distance and MONAI take for the liver's distances alone, on the same masks.
+Makes pairs of masks (a bumpy liver with a dozen tumours, shifted in the prediction by two voxels,
+or as far as --shift says), and prints a table in Markdown: seconds a case in one process, from the
+files to the measures, the most memory that process held, and the same over all processors. Beside
+it, where they are installed, what surface-distance and MONAI take for the liver's distances alone,
+on the same masks.
 `python benchmarks/evaluate.py [--cases 6] [--shape 512 512 450] [--as-lits-script]`
 """
 
@@ -31,7 +32,7 @@ def main() -> None:
     options = arguments()
     with tempfile.TemporaryDirectory() as folder:
         folders = Path(folder) / "reference", Path(folder) / "predicted"
-        pair = make_pairs(*folders, options.cases, tuple(options.shape))
+        pair = make_pairs(*folders, options.cases, tuple(options.shape), options.shift)
         pairs = find_pairs(*folders)
         context = multiprocessing.get_context("spawn")
         with context.Pool(1) as pool:  # in a process of its own, whose memory can be told
@@ -46,7 +47,8 @@ def main() -> None:
     print(f"| … most | {max(seconds):.2f} |")
     print(f"| most memory of that process, GB | {most:.2f} |")
     print(f"| seconds a case, all processors | {together:.2f} |")
-    peers(*pair)
+    if not options.no_peers:
+        peers(*pair)
 
 
 def arguments() -> argparse.Namespace:
@@ -54,6 +56,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cases", type=int, default=6)
     parser.add_argument("--shape", type=int, nargs=3, default=(512, 512, 450))
     parser.add_argument("--as-lits-script", action="store_true")
+    parser.add_argument("--shift", type=int, nargs=3, default=(2, -2, 1), help="voxels, round")
+    parser.add_argument("--no-peers", action="store_true", help="this library alone")
     return parser.parse_args()
 
 
@@ -68,11 +72,11 @@ def one_by_one(pairs: list[tuple], as_lits_script: bool) -> tuple[list[float], f
     return seconds, int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1e6
 
 
-def make_pairs(reference: Path, predicted: Path, cases: int, shape: tuple) -> tuple:
+def make_pairs(reference: Path, predicted: Path, cases: int, shape: tuple, by: tuple) -> tuple:
     """Writes so many pairs; returns the livers of the last one."""
     for seed in range(cases):
         label = bumpy_liver(seed, shape)
-        mask = np.roll(label, (2, -2, 1), (0, 1, 2))
+        mask = np.roll(label, by, (0, 1, 2))
         grid = Grid.of(shape, np.diag([*SPACING, 1.0]), ("LPS", "LAS", "RAS")[seed % 3])
         write_volume(reference / f"segmentation-{seed}.nii.gz", label, grid)
         write_volume(predicted / f"segmentation-{seed}.nii.gz", mask, grid)
