@@ -1,0 +1,115 @@
+"""Who takes part in benchmarks/train.py: each has a network, and a step of its training."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import peers
+import torch
+from peers import Pair, Recipe
+from torch import Tensor, nn
+
+from liverlib import training
+from liverlib.presets import SECOND_LOOK, TrainSettings
+from liverlib.train import train_step
+from liverlib.windows import Windows, ahead, whole
+
+RECIPES = {
+    "original": peers.original,
+    "MONAI UNet": peers.monai_unet,
+    "MONAI DynUNet": peers.dynunet,
+    "nnU-Net's PlainConvUNet": peers.plain_conv_unet,
+    "nnU-Net's PlainConvUNet, 64³": peers.plain_conv_unet,
+}
+
+
+def entrant(name: str, cubes: Sequence[Path], patch: int, steps: int) -> "Ours | Peer":
+    """The entrant of this name; `steps` is that of liverlib, 0: as many as the second look has."""
+    torch.manual_seed(SECOND_LOOK.seed)
+    if name in RECIPES:
+        return Peer(RECIPES[name](patch), cubes)
+    settings, edge = SECOND_LOOK, len(whole(cubes[0])[0][0, 0])
+    settings = replace(settings, window=settings.window * edge // 128)
+    if name == "liverlib":
+        steps = steps or settings.epochs * settings.steps
+        return Ours(replace(settings, epochs=1, steps=steps), cubes)
+    network = peers.unet_of_monai(norm="instance")  # a mean of weights has no batch statistics
+    network = network.to(memory_format=torch.channels_last_3d)
+    return Ours(replace(settings, steps=0), cubes, Wrapped(network, divisor=16))
+
+
+class Ours:
+    """liverlib's own training, of its network or, with its recipe, of another."""
+
+    averaged = True  # what is applied are the means of weights, which do not learn themselves
+
+    def __init__(
+        self, settings: TrainSettings, cubes: Sequence[Path], network: nn.Module | None = None
+    ) -> None:
+        if network is not None:
+            training.UNet3D = lambda *shape: network
+        windows = Windows(cubes, settings.window, settings.tumour, settings.liver, settings.seed)
+        self.training = training.Training(settings, windows.edge)
+        self.network, self.steps = self.training.average, settings.steps
+        self.batches = ahead(
+            lambda step: windows.batch(self.training.share(step)), itertools.count()
+        )
+
+    def step(self, n: int, done: float) -> float:
+        """Step n, before which a share `done` of the training was over."""
+        steps = self.steps or max(n + 1, round(n / done) if done else 1_000_000)
+        return train_step(self.training, next(self.batches), n, steps)
+
+
+class Peer:
+    """Another project's recipe at work on the same cubes."""
+
+    averaged, steps = False, 0  # it trains until the time is over
+
+    def __init__(self, recipe: Recipe, cubes: Sequence[Path]) -> None:
+        self.recipe, self.cubes, network = recipe, list(cubes), recipe.network
+        if recipe.channels_last:
+            network = network.to(memory_format=torch.channels_last_3d)
+        mean, deviation = self._foreground() if recipe.standardised else (0.0, 1.0)
+        self.network = recipe.network = Wrapped(network, recipe.divisor, mean, deviation)
+        self.batches = ahead(self._batch, itertools.count())
+
+    def step(self, n: int, done: float) -> float:
+        return self.recipe.update(*next(self.batches), done)
+
+    def _batch(self, n: int) -> Pair:
+        size, many = self.recipe.batch, len(self.cubes)
+        pairs = []
+        for place in range(size):  # the cubes come in turn, in another order each time round
+            round_, k = divmod(n * size + place, many)
+            path = self.cubes[np.random.default_rng([round_, 1]).permutation(many)[k]]
+            pairs += self.recipe.crop(*hard(path), np.random.default_rng([n, place]), place)
+        image, classes = (torch.cat(one) for one in zip(*pairs, strict=True))
+        return image, classes
+
+    def _foreground(self) -> tuple[float, float]:
+        values = torch.cat([image[classes > 0] for image, classes in map(hard, self.cubes)])
+        return values.mean().item(), values.std().item()
+
+
+class Wrapped(nn.Module):
+    """A network that is given grey values 0…1; where it is applied, its deeper heads are silent."""
+
+    def __init__(
+        self, network: nn.Module, divisor: int, mean: float = 0.0, deviation: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.network, self.divisor = network, divisor
+        self.mean, self.deviation = mean, deviation
+
+    def forward(self, image: Tensor) -> Tensor | list[Tensor]:
+        logits = self.network((image - self.mean) / self.deviation)
+        return logits if self.training or isinstance(logits, Tensor) else logits[0]
+
+
+def hard(path: Path) -> Pair:
+    """A whole cube, each voxel of one class."""
+    image, occupancy = whole(path)
+    return image.float() / 255, (occupancy >= 128).sum(1, keepdim=True).float()

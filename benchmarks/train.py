@@ -1,0 +1,217 @@
+"""Time to quality: seconds of training until held-out phantoms' livers reach a Dice of 0.90, and
+their tumours 0.50; liverlib beside the original and others, each with its own recipe.
+
+All learn from the same cubes (the liver's own, as in the second look) of the same cases, and are
+applied to the same held-out cubes, whole, a voxel being liver or tumour from a probability of ½.
+Each entrant has a fresh process; imports, set-up and validation are not counted. liverlib trains as
+long as its settings say; the others at least as long, then until both targets are reached or the
+cap: eight times (the original) or three times (its peers) what liverlib took to reach both; where
+their rates fall, they fall over that. What each was given stands in entrants.py and peers.py.
+`python benchmarks/train.py [--only liverlib "MONAI UNet"] [--quick] [--keep]`
+"""
+
+import argparse
+import csv
+import importlib.metadata
+import importlib.util
+import itertools
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+TARGETS = {"liver": 0.90, "tumour": 0.50}
+EVERY = 20  # seconds of training between validations; as long as the last one took, if longer
+PEERS = {  # edge of what it learns from, in cubes of 128³; the package that it needs
+    "original": (128, "torch"),
+    "MONAI UNet": (96, "monai"),
+    "MONAI DynUNet": (96, "monai"),
+    "nnU-Net's PlainConvUNet": (128, "nnunetv2"),
+    "nnU-Net's PlainConvUNet, 64³": (64, "nnunetv2"),
+    "MONAI UNet, our recipe": (64, "monai"),
+}
+HEAD = """\
+| entrant | s to liver 0.90 | s to tumour 0.50 | × liverlib | Dices at liverlib's end | \
+Dices at its own end | s trained | steps | peak GB |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--only", nargs="+", default=["liverlib", *PEERS], help="some entrants")
+    parser.add_argument("--cases", type=int, default=64, help="phantoms; a quarter is held out")
+    parser.add_argument("--size", type=int, default=128, help="edge of the cubes")
+    parser.add_argument("--steps", type=int, default=0, help="of liverlib; 0: as it is set")
+    parser.add_argument("--quick", action="store_true", help="small and short: does it run?")
+    parser.add_argument("--keep", action="store_true", help="curves.csv and the picture in docs/")
+    parser.add_argument("--learn", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.learn:
+        return learn(**json.loads(options.learn))
+    if options.quick:
+        options.cases, options.size, options.steps = 12, 64, options.steps or 40
+    cubes = dict(zip(("train", "held_out"), make_cubes(options), strict=True))
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, "
+          f"Python {platform.python_version()}; {versions()}\n")  # fmt: skip
+    print(f"{len(cubes['train'])} cubes of {options.size}³ to train on, "
+          f"{len(cubes['held_out'])} held out\n\n{HEAD}", flush=True)  # fmt: skip
+    ours = fresh(name="liverlib", steps=options.steps, **cubes)
+    whole = ours[-1]["seconds"]
+    target = max(reached(ours, which) for which in TARGETS)
+    target = whole if target == float("inf") else target
+    curves = {"liverlib": ours}
+    print_row("liverlib", ours, target, whole)
+    for name in [name for name in PEERS if name in options.only]:
+        if not installed(PEERS[name][1]):
+            print(f"| {name} | not installed |" + " |" * 7)
+            continue
+        cap = max(whole, 1.05 * target * (8 if name == "original" else 3))
+        patch = PEERS[name][0] * options.size // 128
+        curves[name] = fresh(name=name, patch=patch, least=whole, cap=cap, **cubes)
+        print_row(name, curves[name], target, whole)
+        if options.keep:
+            write_curves(ROOT / "benchmarks" / "curves.csv", curves)
+            draw(ROOT / "docs" / "time_to_quality.png", curves)
+
+
+def make_cubes(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Files to train on, and those of cases held out: what a run would validate with and test."""
+    from liverlib.presets import RunSettings
+    from liverlib.workspace import Run
+
+    settings = RunSettings()
+    phantom = replace(settings.phantom, cases=options.cases, size=96 if options.quick else 256)
+    settings = replace(settings, phantom=phantom, cube=replace(settings.cube, size=options.size))
+    parts = {part: Run(settings).cubes(part, "liver") for part in ("train", "validation", "test")}
+    parts = {part: list(map(str, paths)) for part, paths in parts.items()}
+    return parts["train"], parts["validation"] + parts["test"]
+
+
+def fresh(**task) -> list[dict]:
+    """The curve that a fresh process of this script makes; each point is shown as it comes."""
+    command = [sys.executable, "-W", "ignore", __file__, "--learn", json.dumps(task)]
+    curve = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("{"):
+                curve.append(json.loads(line))
+                print(f"{task['name']}: {line.strip()}", file=sys.stderr, flush=True)
+    if process.returncode or not curve:
+        sys.exit(f"{task['name']}: stopped with {process.returncode}")
+    return curve
+
+
+def learn(
+    name: str,
+    train: Sequence[str],
+    held_out: Sequence[str],
+    steps: int = 0,
+    patch: int = 0,
+    least: float = 0.0,
+    cap: float = 0.0,
+) -> None:
+    """In a process of its own: trains, and prints a point of the curve at each validation."""
+    from entrants import entrant
+
+    from liverlib.presets import SECOND_LOOK
+    from liverlib.train import validate
+
+    runner = entrant(name, train, patch, steps)
+    steps = runner.steps
+    seconds = seen = took = 0.0
+    for n in itertools.count():
+        started = time.perf_counter()
+        loss = runner.step(n, n / steps if steps else seconds / cap)
+        seconds += time.perf_counter() - started
+        over = n + 1 == steps if steps else seconds >= cap
+        if not over and seconds - seen < max(EVERY, took):
+            continue
+        started, seen = time.perf_counter(), seconds
+        runner.network.eval()
+        row = validate(runner.network, held_out, SECOND_LOOK)
+        runner.network.train(not runner.averaged)
+        took = time.perf_counter() - started
+        dices = {which: row[f"validation_{which}_dice"] for which in TARGETS}
+        point = {"seconds": seconds, "step": n + 1, "loss": loss, **dices, "gb": peak_gb()}
+        print(json.dumps(point), flush=True)
+        done = all(dices[which] >= target for which, target in TARGETS.items())
+        if over or (done and not steps and seconds >= least):
+            return
+
+
+def peak_gb() -> float:
+    """The most memory that this process held."""
+    status = Path("/proc/self/status").read_text()  # getrusage would tell the parent's peak too
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1e6
+
+
+def reached(curve: list[dict], which: str) -> float:
+    """Seconds of training at the first validation that met a target."""
+    met = (point["seconds"] for point in curve if point[which] >= TARGETS[which])
+    return next(met, float("inf"))
+
+
+def print_row(name: str, curve: list[dict], target: float, whole: float) -> None:
+    last = curve[-1]
+    at = [point for point in curve if point["seconds"] <= 1.02 * whole] or curve[:1]
+
+    def said(seconds: float, unit: float = 1.0, form: str = ".0f") -> str:
+        late = seconds == float("inf")
+        return f"{'> ' * late}{(last['seconds'] if late else seconds) / unit:{form}}"
+
+    times = {which: reached(curve, which) for which in TARGETS}
+    dices = [f"{point['liver']:.3f}, {point['tumour']:.3f}" for point in (at[-1], last)]
+    print(f"| {name} | {said(times['liver'])} | {said(times['tumour'])} | "
+          f"{said(max(times.values()), target, '.1f')} | {dices[0]} | {dices[1]} | "
+          f"{last['seconds']:.0f} | {last['step']} | {last['gb']:.1f} |", flush=True)  # fmt: skip
+
+
+def versions() -> str:
+    import torch
+
+    from liverlib.device import precision
+
+    names = ("monai", "dynamic-network-architectures", "nnunetv2")
+    found = [f"{name} {importlib.metadata.version(name)}" for name in names if installed(name)]
+    kind = precision(torch.device("cpu"))
+    return ", ".join([f"torch {torch.__version__}", *found, f"precision {kind}"])
+
+
+def installed(package: str) -> bool:
+    return bool(importlib.util.find_spec(package.replace("-", "_")))
+
+
+def write_curves(path: Path, curves: dict[str, list[dict]]) -> None:
+    """Every validation of every entrant as a row."""
+    rows = [{"entrant": name, **point} for name, curve in curves.items() for point in curve]
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()})
+
+
+def draw(path: Path, curves: dict[str, list[dict]]) -> None:
+    """Dice over seconds of training, liver and tumour side by side, with the targets."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharex=True, layout="constrained")
+    for axis, (which, target) in zip(axes, TARGETS.items(), strict=True):
+        for name, curve in curves.items():
+            points = [(point["seconds"], point[which]) for point in curve]
+            axis.plot(*zip(*points, strict=True), marker=".", label=name)
+        axis.axhline(target, color="grey", linestyle=":")
+        axis.set(xscale="log", xlabel="seconds of training", ylabel=f"{which}: Dice", ylim=(0, 1))
+    axes[0].legend(fontsize="small", loc="lower left")
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
