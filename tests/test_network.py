@@ -119,12 +119,59 @@ def test_a_perfect_answer_costs_nothing_and_no_foreground_is_no_failure():
     assert soft_dice(empty * 100, empty).item() == pytest.approx(0, abs=1e-4)
 
 
-def test_published_value_of_dice_and_cross_entropy():
-    """MONAI's test_dice_ce_loss: a perfect Dice and ln(1 + e) − 1 of cross-entropy: 0.3133."""
-    logits = torch.tensor([[[1.0, 1, 0], [0, 0, 1]], [[1, 0, 1], [0, 1, 0]]])
-    classes = torch.tensor([[0, 0, 1], [0, 1, 0]])
-    shares = torch.nn.functional.one_hot(classes, 2).movedim(-1, 1).float()
-    assert cross_entropy(logits, shares).item() == pytest.approx(math.log(1 + math.e) - 1, abs=1e-6)
+def sigmoid(logits) -> torch.Tensor:
+    """Logits (B, 1, …) of a sigmoid as those (B, 2, …) of a softmax beside a silent background."""
+    logits = torch.as_tensor(logits)
+    return torch.cat([torch.zeros_like(logits), logits], 1)
+
+
+def one_hot(classes, count: int) -> torch.Tensor:
+    return torch.nn.functional.one_hot(torch.as_tensor(classes), count).movedim(-1, 1).float()
+
+
+X = [[[[1.0, -1], [-1, 1]]]]  # the numbers of MONAI's own tests of its losses
+Y = [[[1, 0], [1, 1]]]
+TWO = torch.tensor([[[-1.0, 0, 1], [1, 0, -1]], [[0, 0, 0], [0, 0, 0]]])
+TWO_Y = torch.tensor([[1, 0, 0], [1, 1, 0]])
+SURE = torch.tensor([[[1.0, 1, 0], [0, 0, 1]], [[1, 0, 1], [0, 1, 0]]])
+SURE_Y = torch.tensor([[0, 0, 1], [0, 1, 0]])
+
+
+def test_published_values_of_dice():
+    """MONAI's test_dice_loss; what it takes a mean of, samples or classes, are batches of ours."""
+    assert soft_dice(sigmoid(X), one_hot(Y, 2), 1e-6).item() == pytest.approx(0.307576, abs=1e-6)
+    pairs = [(X, [[[1, 1], [1, 1]]]), (X, [[[1, 0], [1, 0]]])]
+    dices = [soft_dice(sigmoid(x), one_hot(y, 2), 1e-4).item() for x, y in pairs]
+    assert np.mean(dices) == pytest.approx(0.416657, abs=1e-6)
+    single = [
+        soft_dice(sigmoid(x[None, None]), one_hot((y == n).long()[None], 2), 1e-4).item()
+        for sample, y in zip(TWO, TWO_Y, strict=True)
+        for n, x in enumerate(sample)
+    ]
+    assert single == pytest.approx([0.296529, 0.415136, 0.599976, 0.428559], abs=1e-6)
+    silent = torch.full((1, 1, 3), -1e9)  # a background that nothing is, and so two other classes
+    dices = [
+        soft_dice(torch.cat([silent, x[None]], 1), one_hot(y[None] + 1, 3), 1e-4).item()
+        for x, y in zip(TWO, TWO_Y, strict=True)
+    ]
+    assert np.mean(dices) == pytest.approx(0.383713, abs=1e-6)
+
+
+def test_published_values_of_cross_entropy():
+    """MONAI's test_dice_ce_loss, whose Dice is perfect: 0.3133, and 0.2088 where four voxels in
+    six are in doubt; twice that with a weight of 2."""
+    doubt = math.log(1 + math.e) - 1
+    assert cross_entropy(SURE, one_hot(SURE_Y, 2)).item() == pytest.approx(doubt, abs=1e-6)
+    surer = SURE.clone()
+    surer[0, 0, :2] = 100
+    value = cross_entropy(surer, one_hot(SURE_Y, 2)).item()
+    assert value == pytest.approx(4 / 6 * doubt, abs=1e-6)
+    assert value == pytest.approx(0.2088, abs=1e-4)
+
+
+def test_their_sum_is_monais():
+    """DiceCELoss(softmax=True, include_background=False, batch=True) of MONAI 1.6.1."""
+    assert dice_cross_entropy(SURE, one_hot(SURE_Y, 2)).item() == pytest.approx(0.668856, abs=1e-6)
 
 
 def test_shares_of_classes_add_up():

@@ -1,6 +1,6 @@
 """Agreement with other libraries on random masks, where they are installed.
 
-They are no dependencies: pip install --no-deps monai surface-distance
+They are no dependencies: pip install --no-deps monai surface-distance nnunetv2
 """
 
 import warnings
@@ -104,3 +104,45 @@ def test_surface_dice_by_area_is_monais_between_voxels(monai, a, b, spacing, tol
             use_subvoxels=True,
         ).item()
     assert surface_dice_by_area(a, b, spacing, [tolerance])[0] == pytest.approx(theirs, abs=1e-5)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 3), st.booleans(), st.floats(0.1, 10))
+def test_losses_are_those_of_monai(monai, seed, batch, whole, size):
+    import torch
+    from monai.losses import DiceCELoss, DiceLoss
+
+    from liverlib.losses import cross_entropy, dice_cross_entropy, soft_dice
+
+    random = torch.Generator().manual_seed(seed)
+    logits = size * torch.randn(batch, 3, 4, 5, 6, generator=random)
+    shares = torch.rand(logits.shape, generator=random)
+    shares /= shares.sum(1, keepdim=True)
+    if whole:
+        classes = shares.argmax(1)
+        shares = torch.nn.functional.one_hot(classes, 3).movedim(-1, 1).float()
+    alike = {"softmax": True, "include_background": False, "batch": True}
+    dice, both = DiceLoss(**alike)(logits, shares).item(), DiceCELoss(**alike)(logits, shares)
+    assert soft_dice(logits, shares).item() == pytest.approx(dice, rel=1e-6, abs=1e-6)
+    assert dice_cross_entropy(logits, shares).item() == pytest.approx(both.item(), rel=1e-6)
+    expected = torch.nn.functional.cross_entropy(logits, shares).item()
+    assert cross_entropy(logits, shares).item() == pytest.approx(expected, rel=1e-6)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000))
+def test_dice_is_that_of_nnunet(seed):
+    """Its loss is −Dice, and its smoothing once above and once below, as here."""
+    import torch
+
+    reason = "nnU-Net is not installed"
+    peer = pytest.importorskip("nnunetv2.training.loss.dice", reason=reason)
+    from liverlib.losses import soft_dice
+
+    random = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2, 3, 4, 5, 6, generator=random)
+    classes = torch.randint(3, (2, 1, 4, 5, 6), generator=random)
+    shares = torch.nn.functional.one_hot(classes[:, 0], 3).movedim(-1, 1).float()
+    alike = {"batch_dice": True, "do_bg": False, "smooth": 1e-5, "ddp": False}
+    theirs = peer.MemoryEfficientSoftDiceLoss(lambda x: x.softmax(1), **alike)(logits, classes)
+    assert soft_dice(logits, shares).item() == pytest.approx(1 + theirs.item(), abs=1e-6)
