@@ -174,7 +174,8 @@ def summary(rows: list[dict], name: str, cases: int) -> dict:
     """The row of a table: a variant's means over its seeds, and how far they lie apart."""
     mine = [row for row in rows if (row["variant"], row["cases"]) == (name, cases)]
     tumour, liver = ([row[key] for row in mine] for key in ("tumour", "liver"))
-    default = [r["tumour"] for r in rows if (r["variant"], r["cases"]) == ("default", cases)]
+    most = max(row["cases"] for row in rows)
+    default = [r["tumour"] for r in rows if (r["variant"], r["cases"]) == ("default", most)]
     return {
         "variant": name,
         "cases": cases,

@@ -127,6 +127,8 @@ def _add_masks(command: typing.Callable) -> None:
         "--tumours-anywhere": "keep tumours outside that piece too",
     }.items():
         segment.add_argument(flag, action="store_true", help=meaning)
+    sure = "mean probability that a lesion needs to stay one (default: 0.7)"
+    segment.add_argument("--sure", type=float, default=0.7, metavar="P", help=sure)
     lesions = command(commands.lesions, data=False)
     for one in (segment, lesions):
         one.add_argument(

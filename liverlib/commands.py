@@ -142,7 +142,7 @@ def segment(options: argparse.Namespace) -> None:
     weights = options.weights or [newest_weights()]
     from liverlib.segment import Segmenter  # torch is imported when it is needed
 
-    rules = Rules(not options.all_pieces, not options.tumours_anywhere)
+    rules = Rules(not options.all_pieces, not options.tumours_anywhere, options.sure)
     segmenter = dataclasses.replace(Segmenter.load(*weights), tta=options.tta, rules=rules)
     for path, output in zip(scans, outputs, strict=True):
         scan = read_any(path, options.series)

@@ -25,11 +25,12 @@ class Rules:
 
     largest: bool = True  # of the liver only the largest connected piece is kept
     inside: bool = True  # no tumour is left outside it
+    sure: float = 0.7  # the mean probability that a lesion needs; chosen on phantoms kept for that
 
     def __str__(self) -> str:
-        if not self.largest:
-            return "every piece of liver kept"
-        return "liver: the largest piece; tumours: " + ("inside it" if self.inside else "anywhere")
+        liver = "the largest piece" if self.largest else "every piece"
+        tumours = "inside it" if self.inside or not self.largest else "anywhere"
+        return f"liver: {liver}; tumours: {tumours}, of a mean probability from {self.sure:g}"
 
     def dropped(self, mask: np.ndarray) -> np.ndarray:
         """Where an array of classes is to become background."""
@@ -127,9 +128,16 @@ def blend(
 def keep(shares: np.ndarray, rules: Rules = Rules()) -> np.ndarray:
     """The shares (2, …), with nothing where the rules drop liver or tumour.
 
-    Elsewhere than in the liver a network now and then takes spleen or heart for it.
+    Elsewhere than in the liver a network now and then takes spleen or heart for it. Lesions that
+    it is unsure of become liver: most of them are none.
     """
-    return np.where(rules.dropped(classes(shares)), np.float32(0), shares)
+    kept = np.where(rules.dropped(classes(shares)), np.float32(0), shares)
+    lesions, count = ndimage.label(kept[1] >= 0.5)
+    means = ndimage.mean(kept[1], lesions, range(count + 1))
+    unsure = means < rules.sure
+    unsure[0] = False  # what is no lesion
+    kept[1][unsure[lesions]] = 0
+    return kept
 
 
 def found_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:

@@ -56,9 +56,21 @@ def test_each_rule_takes_out_what_it_says(two_pieces, rules, liver, tumour):
 
 
 def test_rules_say_what_they_do():
-    assert str(Rules()) == "liver: the largest piece; tumours: inside it"
-    assert str(Rules(inside=False)) == "liver: the largest piece; tumours: anywhere"
-    assert str(Rules(largest=False)) == "every piece of liver kept"
+    assert str(Rules()) == (
+        "liver: the largest piece; tumours: inside it, of a mean probability from 0.7"
+    )
+    assert "tumours: anywhere" in str(Rules(inside=False))
+    assert "liver: every piece" in str(Rules(largest=False))
+
+
+@pytest.mark.parametrize(("sure", "kept"), [(0.0, True), (0.6, True), (0.7, False)])
+def test_lesions_that_the_networks_doubt_become_liver(two_pieces, sure, kept):
+    """Two networks of three draw the tumours: a probability of two thirds."""
+    grid = Grid.of((40, 40, 40), np.diag([2, 2, 2, 1.0]))
+    seen = seen_as(two_pieces, grid, (two_pieces > 0).astype(np.uint8), two_pieces)
+    mask = Prediction(grid, "", [seen], Rules(sure=sure)).mask().voxels
+    assert (mask[25:28, 20:23, 20:23] == (2 if kept else 1)).all()
+    np.testing.assert_array_equal(mask[20:35] > 0, two_pieces[20:35] > 0)
 
 
 def test_probabilities_are_the_networks_own_and_agree_with_the_mask(two_pieces):
@@ -69,7 +81,7 @@ def test_probabilities_are_the_networks_own_and_agree_with_the_mask(two_pieces):
     assert liver.dtype == tumour.dtype == np.uint8
     np.testing.assert_array_equal(liver, 170 * (two_pieces >= 1))  # two thirds, rules or not
     np.testing.assert_array_equal(tumour, 170 * (two_pieces == 2))
-    everything = replace(prediction, rules=Rules(largest=False)).mask().voxels
+    everything = replace(prediction, rules=Rules(largest=False, sure=0)).mask().voxels
     np.testing.assert_array_equal(everything, (liver > 127).astype(np.uint8) + (tumour > 127))
 
 
