@@ -147,7 +147,7 @@ def test_test_time_augmentation_averages_over_the_shifts():
 def test_nothing_is_dropped_from_a_single_piece():
     shares = np.random.default_rng(0).random((2, 8, 8, 8)).astype(np.float32)
     shares[0] = 0.9
-    np.testing.assert_array_equal(keep(shares), shares)
+    np.testing.assert_array_equal(keep(shares, Rules(sure=0)), shares)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_the_command_writes_maps_and_a_report_and_says_what_it_did(files, tmp_pa
     more = ["--probabilities", "--tta", "--all-pieces", "--report", str(tmp_path / "report")]
     assert cli.main([*files, "-o", str(out), *more]) == 0
     said = capsys.readouterr().out
-    assert "every piece of liver kept; averaged over shifts of the scan" in said
+    assert "liver: every piece; tumours: inside it, of a mean probability from 0.7; aver" in said
     scan, mask = nib.load(tmp_path / "ct.nii.gz"), nib.load(out)
     maps = [nib.load(out.parent / "probabilities" / f"ct_{n}.nii.gz") for n in ("liver", "tumour")]
     liver, tumour = (one.get_fdata() for one in maps)
@@ -194,7 +194,7 @@ def test_by_default_there_is_the_mask_alone(files, tmp_path, capsys):
     out = tmp_path / "masks" / "ct.nii.gz"
     assert cli.main([*files, "-o", str(out)]) == 0
     assert [path.name for path in out.parent.iterdir()] == ["ct.nii.gz"]
-    assert "liver: the largest piece; tumours: inside it\n" in capsys.readouterr().out
+    assert "liver: the largest piece; tumours: inside it, of a mean" in capsys.readouterr().out
 
 
 def test_a_dicom_mask_of_a_nifti_scan_is_refused_before_any_work(files, tmp_path, capsys):
