@@ -45,6 +45,7 @@ class Body:
     below: np.ndarray  # distance to what lies below the diaphragm
     rough: np.ndarray  # noise of unit variance, features of 30 mm
     fine: np.ndarray  # of 13 mm
+    liver: str = "usual"  # or another of `hepatic.LIVERS`
 
 
 def make_body(c: Canvas, fat: float, random: np.random.Generator) -> Body:
@@ -173,7 +174,7 @@ def _draw_lungs(c: Canvas, b: Body, random: np.random.Generator) -> None:
     c.paint((box, d - 2), b.hu["muscle"])  # the diaphragm
     c.paint((box, d), random.uniform(-890, -800), 18)
     spots = np.clip((c.texture[box] - 1.2) * 800, 0, 800)  # vessels, end on
-    c.hu[box] += spots * (d < -6)
+    c.add(box, spots * (d < -6))
     if random.random() < 0.15:  # fluid behind the lungs
         level = random.uniform(-80, -35) - f.y
         c.paint(c.voxels(f, np.maximum(both(lung, 22 - np.abs(f.x), 10), -level)), 12, 5)

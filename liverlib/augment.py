@@ -22,12 +22,15 @@ def augment(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
     return grey(image, random), occupancy
 
 
-def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+def implant(
+    image: Tensor, occupancy: Tensor, random: torch.Generator, scale: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """A made-up tumour somewhere in the liver of each sample that shows enough of one.
 
     Few patients have few tumours, and a network soon knows each by heart; made-up ones never come
     twice (Hu et al., Label-Free Liver Tumor Segmentation, CVPR 2023). They are lobed, darker or
     brighter than the liver, some with a rim or a dead centre, and keep the image's own noise.
+    Their radius is 2 to 20 voxels, times `scale`.
     """
     image, occupancy = image.clone(), occupancy.clone()
     for grey, (liver, tumour) in zip(image[:, 0], occupancy, strict=True):
@@ -35,7 +38,7 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
         if len(inside) < 500:
             continue
         centre = inside[torch.randint(len(inside), (1,), generator=random).item()]
-        depth, radius = _lump(liver.shape, centre, random)
+        depth, radius = _lump(liver.shape, centre, scale, random)
         depth = depth.to(image.device)
         smooth = F.avg_pool3d(grey[None], 3, stride=1, padding=1, count_include_pad=False)[0]
         value = grey[liver > 0.9].mean() + _tissue(depth, radius, random) + grey - smooth
@@ -45,9 +48,12 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
     return image, occupancy
 
 
-def _lump(shape: torch.Size, centre: Tensor, random: torch.Generator) -> tuple[Tensor, float]:
+def _lump(
+    shape: torch.Size, centre: Tensor, scale: float, random: torch.Generator
+) -> tuple[Tensor, float]:
     """How deep each voxel (D, H, W) lies in an uneven ellipsoid, and its radius, in voxels."""
-    radius = min(max(2.0, 7 * math.exp(0.5 * torch.randn(1, generator=random).item())), 20.0)
+    radius = 7 * math.exp(0.5 * torch.randn(1, generator=random).item())
+    radius = scale * min(max(2.0, radius), 20.0)
     radii = radius * (0.15 * torch.randn(3, generator=random)).exp()
     axes = [torch.arange(n) - c for n, c in zip(shape, centre.tolist(), strict=True)]
     x, y, z = (axis.reshape([-1 if j == i else 1 for j in range(3)]) for i, axis in enumerate(axes))

@@ -143,6 +143,10 @@ class Canvas:
             if self.has_liver and not keep:
                 self.liver[box] *= 1 - cover
 
+    def add(self, box: Box, hu: np.ndarray) -> None:
+        """Brightens what is there."""
+        self.hu[box] += hu
+
     def paint_liver(self, shape: Painted, value: float, texture: float) -> None:
         """The liver itself."""
         self.paint(shape, value, texture)

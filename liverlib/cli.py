@@ -17,7 +17,7 @@ examples:
   liverlib run --liver.epochs 30 --cube.size 96  any field of any stage's settings
   liverlib prepare my_scans --shard 2/8          an eighth of the cubes, for job arrays
   liverlib download --cases 10                   ten real cases of MSD's Task03_Liver
-  liverlib segment scan.nii.gz -o mask.nii.gz    with the weights of the latest run
+  liverlib segment scan.nii.gz -o mask.nii.gz    with the weights that liverlib brings along
   liverlib evaluate --reference labels --predicted masks -o scores
 """
 
@@ -65,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_training(command: typing.Callable) -> None:
-    run = command(commands.run, "phantom cube split body liver")
-    train = command(commands.train, "phantom cube split body liver")
+    run = command(commands.run, "phantom anatomy cube split body liver")
+    train = command(commands.train, "phantom anatomy cube split body liver")
     for one in (run, train):
         one.add_argument(
             "--run", metavar="NAME", help="folder below results/ (default: by settings)"
@@ -74,7 +74,16 @@ def _add_training(command: typing.Callable) -> None:
         one.add_argument(
             "--preset", choices=list(PRESETS), default="demo", help="a training recipe"
         )
+        one.add_argument(
+            "--start",
+            default="",
+            metavar="FILE",
+            help="weights to start from, or: shipped",
+        )
     train.add_argument("--look", choices=LOOKS, help="only this one (default: one after the other)")
+    train.add_argument(
+        "--half", type=Path, metavar="FILE", help="the weights there too, in half the size"
+    )
     train.add_argument("--tensorboard", action="store_true", help="each epoch for TensorBoard too")
     prepared = command(commands.prepare, "phantom cube", data=False)
     prepared.add_argument("data", type=Path, nargs="?", help="labelled scans (default: phantoms)")
@@ -115,7 +124,7 @@ def _add_masks(command: typing.Callable) -> None:
         help="the mask to write, .nii.gz (or .dcm for a DICOM folder); of several, the folder",
     )
     segment.add_argument(
-        "--weights", type=Path, nargs="+", help="several are averaged (default: the latest run's)"
+        "--weights", type=Path, nargs="+", help="several are averaged (default: liverlib's own)"
     )
     segment.add_argument(
         "--report", type=Path, metavar="DIR", help="also a page, CSV and JSON of its lesions, there"

@@ -13,7 +13,7 @@ from liverlib.cases import find_dataset, labelled, present
 from liverlib.files import read_json, size_on_disk
 from liverlib.presets import RunSettings, default_settings
 from liverlib.scan import Volume, read_label, volume_name, write_volume
-from liverlib.workspace import Run, home, newest_weights
+from liverlib.workspace import SHIPPED, Run, home
 
 if TYPE_CHECKING:
     from liverlib.lesions import LesionTable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def _settings(options: argparse.Namespace) -> RunSettings:
     """The default settings of the preset, with what was given on the command line."""
     settings = default_settings(getattr(options, "preset", "demo"))
+    settings = dataclasses.replace(settings, start=getattr(options, "start", settings.start))
     for name, value in vars(options).items():
         if "." in name:
             stage, field = name.split(".")
@@ -65,8 +66,13 @@ def train(options: argparse.Namespace) -> None:
         return
     if not options.look:
         history = run.train_all()
-    folder = run.folder / (options.look or "")
-    print(f"{len(history)} epochs: {_short(folder / 'weights.safetensors')}")
+    weights = run.folder / (options.look or "") / "weights.safetensors"
+    print(f"{len(history)} epochs: {_short(weights)}")
+    if options.half:
+        from liverlib.unet import load_networks, save_networks
+
+        save_networks(options.half, load_networks(weights), half=True)
+        print(f"{size_on_disk(options.half) / 1e6:.1f} MB: {_short(options.half)}")
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -139,7 +145,7 @@ def segment(options: argparse.Namespace) -> None:
 
     scans = [scan for one in options.scans for scan in find_scans(one)]
     outputs = _masks(scans, options.output)
-    weights = options.weights or [newest_weights()]
+    weights = options.weights or [SHIPPED]
     from liverlib.segment import Segmenter  # torch is imported when it is needed
 
     rules = Rules(not options.all_pieces, not options.tumours_anywhere, options.sure)

@@ -10,12 +10,21 @@ from liverlib.anatomy import Body, curve, turned, vessel
 from liverlib.canvas import Canvas
 from liverlib.shapes import Frame, both, either, ellipsoid, tubes
 
+LIVERS = ("usual", "long", "small", "left lobe resected", "right lobe resected")
+
 
 def draw_liver(c: Canvas, b: Body, random: np.random.Generator) -> None:
     """Liver, gallbladder and the vessels within."""
     f = c.lattice.part((-130, -110, -130), (150, 130, 200))
     tip, slope = random.uniform(-62, 0), random.uniform(0.55, 0.85)
+    if b.liver == "long":  # Riedel's lobe
+        tip -= random.uniform(30, 70)
     d = _liver(f, b, tip, slope, random)
+    if b.liver == "small":  # and knobbly, as in cirrhosis
+        d += random.uniform(3, 10) + random.uniform(1, 3) * b.fine[f.at]
+    elif "resected" in b.liver:
+        side = -1 if "left" in b.liver else 1
+        d = both(d, side * (f.x - random.uniform(0, 40) - 10 * side) + 4 * b.rough[f.at], 10)
     box, d = c.voxels(f, d)
     c.paint((box, d - random.uniform(-0.5, 1)), b.hu["fat"], 8, edge=2.5)
     c.paint_liver((box, d), b.hu["liver"], random.uniform(2, 8))

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from liverlib.anatomies import AnatomySettings
 from liverlib.cube import CubeSettings
 from liverlib.phantom import PhantomSettings
 from liverlib.settings import setting
@@ -56,10 +57,12 @@ class RunSettings:
     """The settings of every stage."""
 
     phantom: PhantomSettings = field(default_factory=PhantomSettings)
+    anatomy: AnatomySettings = field(default_factory=AnatomySettings)
     cube: CubeSettings = field(default_factory=CubeSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     body: TrainSettings = field(default_factory=TrainSettings)  # the first look
     liver: TrainSettings = field(default_factory=lambda: SECOND_LOOK)
+    start: str = setting("", "weights to start from: a file, or shipped; empty: at random")
 
 
 ORIGINAL = TrainSettings(  # the original project's recipe
@@ -79,10 +82,17 @@ def _on_gpu(body: int, liver: int, **settings: Any) -> RunSettings:
     )
 
 
+RENDERED = {"steps": 500, "epochs": 12, "implants": 0.0}  # tumours are drawn with the rest
+
 PRESETS = {
     "demo": RunSettings(),  # phantoms, two cores, minutes
     "gpu": _on_gpu(20, 60, window=96, **LARGE),  # 131 cases, one GPU, an hour or less
     "best": _on_gpu(40, 200, **LARGEST),  # the same in hours
+    "shipped": RunSettings(  # the weights in the package: scans drawn from anatomies, two cores
+        anatomy=AnatomySettings(count=120),
+        body=replace(TrainSettings(), tumour=0.2, liver=0.3, **RENDERED),
+        liver=replace(SECOND_LOOK, **RENDERED),
+    ),
     "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
 }
 

@@ -20,20 +20,23 @@ from liverlib.device import mixed_precision, peak_gb
 from liverlib.history import History, advice, quality, write_history
 from liverlib.losses import LOSSES, class_shares
 from liverlib.presets import TrainSettings
+from liverlib.rendered import Rendered
 from liverlib.training import Training
 from liverlib.unet import UNet3D, save_networks
 from liverlib.windows import Windows, ahead, floats, whole
 
 
 def train(
-    train_cubes: Sequence[Path],
+    train_cubes: Sequence[Path] | Rendered,
     validation_cubes: Sequence[Path],
     folder: str | Path,
     settings: TrainSettings = TrainSettings(),
     about: dict | None = None,
     on_epoch: Callable[[History], None] = lambda history: None,
+    start: UNet3D | None = None,
 ) -> History:
-    """Trains on cached cubes, or goes on where an earlier call in the same folder was stopped.
+    """Trains on cached cubes, or scans `Rendered` as it goes, from a network's weights (`start`) or
+    random ones on; or goes on where an earlier call in the same folder was stopped.
 
     After every epoch writes ``last.safetensors`` (to go on from), ``history.csv``, and, when it
     is the best so far by `quality`, ``weights.safetensors`` (with `about` inside); then calls
@@ -41,10 +44,16 @@ def train(
     or memory does not hold one window.
     """
     folder, last = Path(folder), settings.epochs
-    windows = Windows(train_cubes, settings.window, settings.tumour, settings.liver, settings.seed)
+    windows = (
+        train_cubes
+        if isinstance(train_cubes, Rendered)
+        else Windows(train_cubes, settings.window, settings.tumour, settings.liver, settings.seed)
+    )
     if not windows.lesions:
         settings = replace(settings, implants=0.0)  # nor is it to learn from made-up ones
     training = Training(settings, windows.edge)
+    if start:
+        training.start(start)
     if (folder / "last.safetensors").exists():
         training.load(folder / "last.safetensors")
     if (first := len(training.history)) >= last:
@@ -53,7 +62,7 @@ def train(
     say = tqdm.write if main else lambda text: None
     if not windows.lesions:
         say("No tumours in the cases to train on: the liver alone is learned.")
-    steps = settings.steps or math.ceil(len(train_cubes) / settings.batch)
+    steps = settings.steps or math.ceil(len(windows.paths) / settings.batch)
     batches = ahead(
         lambda step: windows.batch(training.share(step)), range(first * steps, last * steps)
     )

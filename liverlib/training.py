@@ -62,6 +62,16 @@ class Training:
         self.history: History = []
         self.refused = 0  # steps in a row
 
+    def start(self, network: UNet3D) -> None:
+        """Takes over a network's weights; raises `LiverlibError` where it has another shape."""
+        if network.shape != self.network.shape:
+            raise LiverlibError(
+                f"Weights of {network.shape} cannot start a network of {self.network.shape}. "
+                "Choose a preset of that shape, or start at random."
+            )
+        for one in (self.network, self.average):
+            one.load_state_dict(network.state_dict())
+
     def share(self, step: int) -> range:
         """The draws that this process sees in a step."""
         first = step * self.settings.batch

@@ -90,14 +90,17 @@ def unfold(x: Tensor, n: int) -> Tensor:
     return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, c // n**3, d * n, h * n, w * n)
 
 
-def save_networks(path: str | Path, networks: Sequence[tuple[UNet3D, dict]]) -> None:
+def save_networks(
+    path: str | Path, networks: Sequence[tuple[UNet3D, dict]], half: bool = False
+) -> None:
     """Writes networks into one file, each with what it was trained on and how.
 
-    Tensors are named ``0.…``, ``1.…``; shapes and descriptions are JSON in the file's header.
+    With `half` in numbers of 16 bits, half as large. Tensors are named ``0.…``, ``1.…``; shapes and
+    descriptions are JSON in the file's header.
     """
     described = [{"network": network.shape, "about": about} for network, about in networks]
     tensors = {
-        f"{n}.{name}": tensor.contiguous().cpu()
+        f"{n}.{name}": (tensor.half() if half else tensor).contiguous().cpu()
         for n, (network, _) in enumerate(networks)
         for name, tensor in network.state_dict().items()
     }

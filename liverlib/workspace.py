@@ -26,10 +26,13 @@ from liverlib.splits import split_by
 
 if TYPE_CHECKING:
     from liverlib.browser import SliceBrowser
+    from liverlib.rendered import Rendered
     from liverlib.segment import Segmenter
+    from liverlib.unet import UNet3D
 
 
 LOOKS = ("body", "liver")  # the part of a scan that each sees
+SHIPPED = Path(__file__).with_name("weights") / "shipped.safetensors"  # see README.md there
 
 
 def home() -> Path:
@@ -87,6 +90,19 @@ class Run:
         names = {case.name for case in self.parts[part]}
         return [path for case, path in zip(cases, paths, strict=True) if case.name in names]
 
+    def rendered(self, look: str) -> "Rendered | None":
+        """What a look learns from in place of cubes, where the settings name anatomies."""
+        from liverlib.anatomies import write_anatomies
+        from liverlib.device import best_device
+        from liverlib.rendered import Rendered
+
+        anatomy = self.settings.anatomy
+        if not anatomy.count:
+            return None
+        paths = write_anatomies(home() / "data" / "anatomies", anatomy)
+        settings = getattr(self.settings, look)
+        return Rendered(paths, anatomy.spacing, self.cube(look), settings, best_device())
+
     def cube(self, look: str) -> CubeSettings:
         """How a scan becomes the cube that a look sees."""
         first = self.settings.cube
@@ -110,11 +126,12 @@ class Run:
             self._claim()
             return rows
         with main_first():
-            cubes = self.cubes("train", look), self.cubes("validation", look)
+            cubes = self.rendered(look) or self.cubes("train", look), self.cubes("validation", look)
             self._claim()
+        start = self._start(look)
         about = {"data": self.source, **self._described, "cube": to_dict(self.cube(look))}
         with self._timed("training"):
-            return train(*cubes, self.folder / look, settings, about, on_epoch)
+            return train(*cubes, self.folder / look, settings, about, on_epoch, start)
 
     def train_all(self) -> list[dict]:
         """The histories of all looks, one after the other; also gathers their networks and rows
@@ -184,6 +201,18 @@ class Run:
         plots.save(plots.curves(self.histories()), self.folder / "losses.png")
         middle = self.browser(cases[len(cases) // 2]["name"])
         return run_report(self.folder, extra=middle._repr_html_())
+
+    def _start(self, look: str) -> "UNet3D | None":
+        """The network that a look's training starts from, where the settings name weights."""
+        from liverlib.unet import load_networks
+
+        if not self.settings.start:
+            return None
+        path = SHIPPED if self.settings.start == "shipped" else Path(self.settings.start)
+        for network, about in load_networks(path):
+            if (about["cube"]["crop"] == "liver") == (look == "liver"):
+                return network
+        raise LiverlibError(f"{path}: holds no network of the {look} look. Start from others.")
 
     @property
     def _cubes(self) -> Path:

@@ -1,0 +1,170 @@
+"""Anatomies, and the scans that are drawn from them while a network learns."""
+
+from dataclasses import replace
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from conftest import simple_case
+from liverlib import LiverlibError, rendered
+from liverlib.anatomies import AIR, AnatomySettings, make_anatomy, write_anatomies
+from liverlib.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.presets import SECOND_LOOK
+from liverlib.rendered import Pose, Rendered
+from liverlib.train import train
+from liverlib.unet import UNet3D, load_networks, save_networks
+
+COARSE = AnatomySettings(count=2, seed=5, spacing=4.0)
+LIVER = CubeSettings(size=64, crop="liver", window=LIVER_WINDOW)
+BODY = CubeSettings(size=64)
+SMALL = replace(SECOND_LOOK, channels=(4, 8), window=32, epochs=2, steps=3, implants=0.0)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    return write_anatomies(tmp_path_factory.mktemp("anatomies"), COARSE, workers=1)
+
+
+def test_an_anatomy_depends_on_its_settings_and_index_alone(paths):
+    again = make_anatomy(1, COARSE)
+    for name, array in load_file(paths[1]).items():
+        np.testing.assert_array_equal(array, again[name])
+    assert not np.array_equal(again["table"], load_file(paths[0])["table"])
+
+
+def test_an_anatomy_is_tissues_with_one_liver_in_a_body(paths):
+    for path in paths:
+        anatomy = load_file(path)
+        tissue, table = anatomy["tissue"], anatomy["table"]
+        assert tissue.max() < len(table) <= 256
+        liver = table[tissue, 2] > 0
+        assert 100 < liver.sum() * COARSE.spacing**3 / 1000 < 3500  # ml
+        x, y, z = anatomy["liver"].astype(int).T
+        assert liver[x, y, z].all()
+        body = tissue != AIR
+        assert (np.ptp(anatomy["body"], axis=0) >= np.ptp(np.argwhere(body), axis=0) - 1).all()
+
+
+def test_ready_anatomies_are_kept_and_more_of_them_join(paths):
+    before = [path.stat().st_mtime_ns for path in paths]
+    folder = paths[0].parents[1]
+    more = write_anatomies(folder, replace(COARSE, count=3), workers=1)
+    assert more[:2] == list(paths)
+    assert [path.stat().st_mtime_ns for path in paths] == before
+
+
+@pytest.mark.parametrize("cube", [BODY, LIVER], ids=["body", "liver"])
+def test_a_draw_depends_on_the_seed_and_its_number_alone(paths, cube):
+    image, occupancy = Rendered(paths, 4.0, cube, SMALL).batch([3, 4])
+    assert image.shape == (2, 1, 32, 32, 32) and occupancy.shape == (2, 2, 32, 32, 32)
+    assert image.dtype == occupancy.dtype == torch.uint8
+    late, _ = Rendered(paths, 4.0, cube, SMALL).batch([4])
+    assert torch.equal(late[0], image[1])
+    other, _ = Rendered(paths, 4.0, cube, replace(SMALL, seed=1)).batch([4])
+    assert not torch.equal(other[0], image[1])
+    twice, _ = Rendered(paths[:1], 4.0, cube, SMALL).batch([0, 1])
+    assert not torch.equal(twice[0], twice[1])  # the same anatomy
+
+
+def test_tumours_lie_in_the_liver_in_about_two_of_three_windows(paths):
+    draws = Rendered(paths, 4.0, LIVER, replace(SMALL, liver=0.67))
+    _, occupancy = draws.batch(range(60))
+    liver, tumour = occupancy.transpose(0, 1).int()
+    assert (tumour <= liver + 1).all()
+    full = (liver > 230).sum((1, 2, 3)) > 3000
+    with_tumour = (tumour > 127).sum((1, 2, 3)) > 0
+    assert full.sum() > 20
+    assert 0.45 < (with_tumour & full).sum() / full.sum() < 0.85
+
+
+def test_the_livers_cube_holds_all_of_it_at_mid_grey(paths):
+    """As at a real scan: the box is the liver's, and grey values are counted from its median."""
+    settings = replace(SMALL, window=0)
+    with (
+        patch.object(rendered, "implant", lambda image, occupancy, *_: (image, occupancy)),
+        patch.object(Rendered, "_start", lambda *_: np.zeros(3)),
+    ):
+        image, occupancy = Rendered(paths, 4.0, LIVER, settings).batch(range(12))
+    liver = occupancy[:, 0] > 200
+    greys = [image[n, 0][liver[n]].float().median().item() for n in range(12)]
+    assert np.median(greys) == pytest.approx(127, abs=12)
+    for one in liver:
+        places = one.nonzero()
+        assert (places.max(0).values - places.min(0).values > 64 * 0.55).all()
+        x, y = (one.any(0).any(0) if axis else one.any(1).any(1) for axis in (0, 1))
+        assert not (x[0] and x[-1]) or not (y[0] and y[-1])
+
+
+def test_a_pose_leads_from_the_patient_to_the_map_and_back(paths):
+    anatomy = Rendered(paths, 4.0, LIVER, SMALL)._anatomy(0)
+    pose = Pose(anatomy, 4.0, np.random.default_rng(0))
+    apart = []
+    for n in range(0, 1500, 300):
+        start = pose.liver[n] - 0.5 * np.ones(3)  # a block of one voxel of 1 mm, around a place
+        there = pose.places(start, np.ones(3), 1, "cpu")[:, 0, 0, 0].numpy()
+        apart.append(np.abs(there + 0.5 - anatomy.liver[n]).max())
+    assert max(apart) < 0.75  # voxels of 4 mm
+
+
+def test_every_contrast_occurs(paths):
+    table = load_file(paths[0])["table"]
+    own = rendered.parenchyma(table)
+    assert table[own, 2] == 1
+    drawn = [rendered.tissues(table, np.random.default_rng(n))[0] for n in range(200)]
+    livers = np.array([hu[own] for hu in drawn])
+    assert livers.std() > 10
+    vessels = (table[:, 2] > 0) & (np.arange(len(table)) != own)
+    brighter = np.array([hu[vessels].mean() > hu[own] + 3 for hu in drawn])
+    assert 0.02 < 1 - brighter.mean() < 0.98
+    _, _, liver = rendered.tissues(table, np.random.default_rng(0))
+    np.testing.assert_array_equal(liver, table[:, 2])
+
+
+@pytest.fixture
+def validation(tmp_path):
+    path = tmp_path / "cube.safetensors"
+    to_cube(*simple_case(0), replace(LIVER, size=32)).save(path)
+    return [path]
+
+
+def test_a_training_on_drawn_scans_goes_on_where_it_was_stopped(paths, validation, tmp_path):
+    torch.set_num_threads(1)
+    source = Rendered(paths, 4.0, LIVER, SMALL)
+    whole = train(source, validation, tmp_path / "whole", SMALL)
+    assert len(whole) == 2 and np.isfinite(whole[-1]["train_loss"])
+
+    def stop(history):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(source, validation, tmp_path / "parts", SMALL, on_epoch=stop)
+    train(Rendered(paths, 4.0, LIVER, SMALL), validation, tmp_path / "parts", SMALL)
+    ends = [load_file(tmp_path / part / "last.safetensors") for part in ("whole", "parts")]
+    assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_a_training_starts_from_given_weights(paths, validation, tmp_path):
+    source, still = Rendered(paths, 4.0, LIVER, SMALL), replace(SMALL, learning_rate=0.0, epochs=1)
+    torch.manual_seed(7)
+    start = UNet3D(SMALL.channels)
+    train(source, validation, tmp_path, still, {"cube": {}}, start=start)
+    ((learned, _),) = load_networks(tmp_path / "weights.safetensors")
+    for one, other in zip(learned.parameters(), start.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    with pytest.raises(LiverlibError, match="cannot start a network"):
+        train(source, validation, tmp_path / "other", SMALL, start=UNet3D((4, 8, 16)))
+
+
+def test_weights_in_half_the_size_are_nearly_the_same(tmp_path):
+    network = UNet3D((4, 8))
+    for half in (False, True):
+        save_networks(tmp_path / f"{half}.safetensors", [(network, {})], half)
+    large, small = ((tmp_path / f"{half}.safetensors").stat().st_size for half in (False, True))
+    assert small < 0.75 * large
+    ((loaded, _),) = load_networks(tmp_path / "True.safetensors")
+    for one, other in zip(loaded.parameters(), network.parameters(), strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
