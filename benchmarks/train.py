@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 
 TARGETS = {"liver": 0.90, "tumour": 0.50}
-EVERY = 20  # seconds of training between validations; as long as the last one took, if longer
+EVERY = 20  # seconds of training between validations; twice as long as the last one took, if longer
 PEERS = {  # edge of what it learns from, in cubes of 128³; the package that it needs
     "original": (128, "torch"),
     "MONAI UNet": (96, "monai"),
@@ -131,7 +131,7 @@ def learn(
         loss = runner.step(n, n / steps if steps else seconds / cap)
         seconds += time.perf_counter() - started
         over = n + 1 == steps if steps else seconds >= cap
-        if not over and seconds - seen < max(EVERY, took):
+        if not over and seconds - seen < max(EVERY, 2 * took):
             continue
         started, seen = time.perf_counter(), seconds
         runner.network.eval()

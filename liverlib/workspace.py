@@ -53,8 +53,9 @@ def phantoms(settings: PhantomSettings | None = None, workers: int | None = None
 class Run:
     """One way through: cases → cubes → training → scores → report, in ``results/<name>/``.
 
-    `data` is a folder of labelled scans; without one the cases are phantoms. Without a `name`
-    the run is named after its data and settings. Raises `LiverlibError` where a run of that name
+    `data` is a folder of labelled scans; without one the cases are phantoms. With `weights` (a
+    file, such as `SHIPPED`) these are scored, and nothing is trained. Without a `name` the run is
+    named after its data and settings. Raises `LiverlibError` where a run of that name
     exists with other data or settings.
     """
 
@@ -63,11 +64,14 @@ class Run:
         settings: RunSettings | None = None,
         data: str | Path | None = None,
         name: str | None = None,
+        weights: Path | None = None,
     ) -> None:
-        self.settings = settings or default_settings()
+        self.settings, self.weights = settings or default_settings(), weights
         self.data = Path(data).resolve() if data else None
         self.seconds: dict[str, float] = {}
         kind = self.data.name if self.data else "phantoms"
+        if weights:
+            kind = f"{kind}-by-{weights.stem}"
         self.folder = home() / "results" / (name or f"{kind}-{digest(self._described)[:6]}")
 
     @cached_property
@@ -155,8 +159,9 @@ class Run:
         """The trained networks, trained first where they are not."""
         from liverlib.segment import Segmenter
 
-        self.train_all()
-        return Segmenter.load(self.folder / "weights.safetensors")
+        if not self.weights:
+            self.train_all()
+        return Segmenter.load(self.weights or self.folder / "weights.safetensors")
 
     def histories(self) -> dict[str, list[dict]]:
         """The history of each look, by its name in words."""
@@ -172,7 +177,8 @@ class Run:
         """
         from liverlib.scoring import score_cases  # matplotlib and scipy are imported when needed
 
-        path, weights = self.folder / "metrics.json", self.folder / "weights.safetensors"
+        path = self.folder / "metrics.json"
+        weights = self.weights or self.folder / "weights.safetensors"
         cases = present(self.parts["test"])  # to be said before the training and not after it
         segmenter = self.segmenter()
         if path.is_file() and not is_newer(weights, path):
@@ -198,7 +204,8 @@ class Run:
         from liverlib.report import run_report
 
         cases = sorted(self.score()["cases"], key=lambda case: case["tumour_dice"])
-        plots.save(plots.curves(self.histories()), self.folder / "losses.png")
+        if not self.weights:
+            plots.save(plots.curves(self.histories()), self.folder / "losses.png")
         middle = self.browser(cases[len(cases) // 2]["name"])
         return run_report(self.folder, extra=middle._repr_html_())
 
