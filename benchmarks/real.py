@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", help="a folder of labelled scans")
     parser.add_argument("--pair", type=Path, nargs=2, action="append", default=[])
     parser.add_argument("--weights", type=Path, nargs="+", default=[SHIPPED])
+    parser.add_argument("--first", action="store_true", help="the first look alone")
     parser.add_argument("--tta", action="store_true", help="averaged over shifts")
     parser.add_argument("--pictures", type=int, default=5, help="of so many worst cases")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/real"))
@@ -36,7 +37,7 @@ def main() -> None:
     if not pairs:
         raise SystemExit("Name a folder of labelled scans, or pairs.")
     looks = Segmenter.load(*options.weights)
-    segmenter = Segmenter(looks.body, looks.liver, options.tta)
+    segmenter = Segmenter(looks.body, None if options.first else looks.liver, options.tta)
     found = []
     for name, pair in pairs.items():
         try:

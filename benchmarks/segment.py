@@ -21,7 +21,7 @@ from prepare import write_case
 
 from liverlib.phantom import PhantomSettings, make_phantom
 from liverlib.scan import read_scan, write_volume
-from liverlib.workspace import newest_weights
+from liverlib.workspace import SHIPPED
 
 OPTIONS = ["", "--tta", "--probabilities", "--report report", "--tta --report report"]
 
@@ -57,13 +57,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", nargs="?", default="all", choices=["all", "row", "monai"])
     parser.add_argument("files", nargs="*")
-    parser.add_argument("--weights", type=Path, help="default: the latest run's")
+    parser.add_argument("--weights", type=Path, help="default: liverlib's own")
     parser.add_argument("--slices", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--scans", type=int, default=100)
     options = parser.parse_args()
     if options.part != "monai":
-        options.weights = (options.weights or newest_weights()).resolve()
+        options.weights = (options.weights or SHIPPED).resolve()
     return options
 
 

@@ -17,7 +17,7 @@ from liverlib.metrics import score_case, summarise
 from liverlib.phantom import PhantomSettings, write_dataset
 from liverlib.prediction import Seen
 from liverlib.segment import SHIFTS, Segmenter, probabilities
-from liverlib.workspace import newest_weights
+from liverlib.workspace import SHIPPED
 
 WAYS = {
     "as it is": [],
@@ -30,11 +30,11 @@ WAYS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, help="default: the latest run's")
+    parser.add_argument("--weights", type=Path, help="default: liverlib's own")
     parser.add_argument("--cases", type=int, default=30)
     parser.add_argument("--seed", type=int, default=77)
     options = parser.parse_args()
-    segmenter = Segmenter.load(options.weights or newest_weights())
+    segmenter = Segmenter.load(options.weights or SHIPPED)
     settings = PhantomSettings(cases=options.cases, unlabelled=0, seed=options.seed)
     scores = {name: [] for name in WAYS}
     with tempfile.TemporaryDirectory() as folder:

@@ -270,14 +270,6 @@ def is_newer(one: Path, other: Path) -> bool:
     return one.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
-def newest_weights() -> Path:
-    """The weights of the latest run; raises `LiverlibError` where there is none."""
-    found = (home() / "results").glob("*/weights.safetensors")
-    if not (paths := sorted(found, key=lambda path: path.stat().st_mtime)):
-        raise LiverlibError(f"{home() / 'results'}: holds no weights yet. Train first: make run.")
-    return paths[-1]
-
-
 def describe(case: Case) -> dict:
     """One row of a table of cases: shape, spacing, orientation, liver and tumours.
 

@@ -142,7 +142,7 @@ def test_a_folder_of_scans_becomes_a_folder_of_masks(dataset, tmp_path):
     ("arguments", "said"),
     [
         (["run", "--data", "nowhere"], "no such folder"),
-        (["segment", "nowhere.nii.gz", "-o", "m.nii.gz"], "holds no weights yet"),
+        (["segment", "nowhere.nii.gz", "-o", "m.nii.gz"], "no such"),
         (["segment", "nowhere.nii.gz", "-o", "m.txt"], "written as .nii"),
         (["segment", "a.nii", "b.nii", "-o", "m.nii"], "one file for 2 scans"),
         (["segment", "x/a.nii", "y/a.nii", "-o", "m"], "two scans of that name"),

@@ -1,0 +1,97 @@
+"""What it gains to start from liverlib's own weights: few scans of a kind that they never saw.
+
+Phantoms of another seed, bent further, their contrast fainter, twice as noisy: 5 or 20 to learn
+from, 12 to score. The second look alone, the same steps from random weights and from the shipped.
+`python benchmarks/finetune.py [--steps 300] [--seeds 2]`
+"""
+
+import argparse
+import itertools
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from liverlib.cases import find_cases, labelled
+from liverlib.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.phantom import PhantomSettings, write_dataset
+from liverlib.presets import SECOND_LOOK
+from liverlib.processes import in_processes
+from liverlib.tables import table
+from liverlib.train import train_step, validate
+from liverlib.training import Training
+from liverlib.unet import load_networks
+from liverlib.windows import Windows
+from liverlib.workspace import SHIPPED
+
+HELD_OUT = 12
+KIND = PhantomSettings(cases=20 + HELD_OUT, unlabelled=0, seed=500, size=192, bend=9.0)
+CUBE = CubeSettings(crop="liver", window=LIVER_WINDOW)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        cubes = make_cubes(Path(folder))
+        ends = (options.steps // 3, options.steps)
+        asked = [(0, "shipped", 0), *itertools.product((5, 20), ("random", "shipped"), ends)]
+        calls = [(*one, seed, cubes) for one in asked for seed in range(options.seeds)]
+        rows = list(in_processes(score, calls, title="trainings"))
+    print(f"Dice on {HELD_OUT} cubes, {options.seeds} seeds each\n")
+    print(table([summary(rows, one) for one in asked]))
+
+
+def make_cubes(folder: Path) -> list[Path]:
+    """The second look's cubes of the shifted phantoms."""
+    cases = labelled(find_cases(write_dataset(folder / "Task03_Liver", KIND)))
+    calls = [(case, n, folder / f"{case.name}.safetensors") for n, case in enumerate(cases)]
+    return list(in_processes(make_cube, calls, title="cubes"))
+
+
+def make_cube(case, n: int, path: Path) -> Path:
+    scan, label = case.read()
+    noise = np.random.default_rng(n).normal(0, 25, scan.voxels.shape)
+    hu = np.clip(0.85 * scan.voxels + noise, -1024, 3071).astype(np.int16)
+    to_cube(replace(scan, voxels=hu), label, CUBE).save(path)
+    return path
+
+
+def score(cases: int, start: str, steps: int, seed: int, cubes: list[Path]) -> dict:
+    """One training on so many cubes: its Dices on those held out."""
+    torch.set_num_threads(1)
+    settings = replace(SECOND_LOOK, seed=seed)
+    learned = np.random.default_rng(seed).permutation(len(cubes) - HELD_OUT)[: cases or 1]
+    windows = Windows(
+        [cubes[n] for n in sorted(learned)], settings.window, settings.tumour, settings.liver, seed
+    )
+    training = Training(settings, windows.edge)
+    if start == "shipped":
+        training.start(load_networks(SHIPPED)[1][0])
+    for step in range(steps):
+        train_step(training, windows.batch(training.share(step)), step, steps)
+    found = validate(training.average, cubes[-HELD_OUT:], settings)
+    dices = {k: found[f"validation_{k}_dice"] for k in ("liver", "tumour")}
+    return {"key": (cases, start, steps), **dices}
+
+
+def summary(rows: list[dict], key: tuple[int, str, int]) -> dict:
+    mine = [row for row in rows if row["key"] == key]
+    cases, start, steps = key
+    means = {k: f"{np.mean([row[k] for row in mine]):.3f}" for k in ("liver", "tumour")}
+    spread = [row["tumour"] for row in mine]
+    return {
+        "start": start,
+        "cases": str(cases),
+        "steps": str(steps),
+        **means,
+        "tumour, seeds": f"{min(spread):.3f}–{max(spread):.3f}",
+    }
+
+
+if __name__ == "__main__":
+    main()

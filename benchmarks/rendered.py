@@ -1,0 +1,77 @@
+"""How fast scans are drawn from anatomies, and whether a training step waits for them.
+
+`python benchmarks/rendered.py [--draws 40] [--steps 40] [--anatomies FOLDER]`, on the best device.
+In training the next batch is drawn in another thread while the network learns from one.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from liverlib.anatomies import write_anatomies
+from liverlib.device import best_device
+from liverlib.presets import PRESETS
+from liverlib.rendered import Rendered
+from liverlib.train import train_step
+from liverlib.training import Training
+from liverlib.windows import ahead
+from liverlib.workspace import Run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--anatomies", type=Path, help="a folder to keep them in")
+    options = parser.parse_args()
+    device, run = best_device(), Run(PRESETS["shipped"])
+    machine = f"{platform.machine()}, {os.cpu_count()} processors"
+    print(f"{machine}, torch {torch.__version__}, {device}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        anatomy = replace(run.settings.anatomy, count=8)
+        began = time.perf_counter()
+        paths = write_anatomies(options.anatomies or folder, anatomy)
+        print(f"8 anatomies drawn or found: {time.perf_counter() - began:.1f} s\n")
+        print("| look | window | ms to draw one | ms a step, drawn before | … drawn beside |")
+        print("| --- | --- | --- | --- | --- |")
+        for look in ("body", "liver"):
+            settings = getattr(run.settings, look)
+            source = Rendered(paths, anatomy.spacing, run.cube(look), settings, device)
+            found = measured(source, options.draws, options.steps)
+            print(f"| {look} | {source.edge}³ | " + " | ".join(f"{ms:.0f}" for ms in found) + " |")
+
+
+def measured(source: Rendered, draws: int, steps: int) -> list[float]:
+    """Milliseconds of a draw, of a step on windows that are there, and on windows drawn beside."""
+    training = Training(source.settings, source.edge)
+    source.batch(range(8))  # reads the anatomies
+    ready = [source.batch(training.share(n)) for n in range(4)]
+    for n in range(3):  # warm
+        train_step(training, ready[n], n, steps)
+    coming = ahead(lambda n: source.batch(training.share(n)), range(steps))
+    return [
+        timed(lambda n: source.batch([n]), draws),
+        timed(lambda n: train_step(training, ready[n % 4], n, steps), steps),
+        timed(lambda n: train_step(training, next(coming), n, steps), steps),
+    ]
+
+
+def timed(work: Callable[[int], object], count: int) -> float:
+    """Milliseconds a call."""
+    began = time.perf_counter()
+    for n in range(count):
+        work(n)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return (time.perf_counter() - began) / count * 1000
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The weights in the package: there, small, learned from no patient, and of use."""
+
+from safetensors import safe_open
+
+from conftest import simple_case
+from liverlib import cli
+from liverlib.dicom import read_dicom
+from liverlib.metrics import score_case
+from liverlib.phantom import PhantomSettings, make_phantom
+from liverlib.scan import read_label, read_scan, write_volume
+from liverlib.segment import Segmenter
+from liverlib.unet import load_networks
+from liverlib.workspace import SHIPPED, Run
+
+
+def test_both_looks_are_there_in_little_room():
+    assert SHIPPED.stat().st_size < 10e6
+    assert [about["cube"]["crop"] for _, about in load_networks(SHIPPED)] == ["body", "liver"]
+    with safe_open(SHIPPED, "pt") as file:
+        assert {file.get_tensor(name).itemsize for name in file.keys()} == {2}  # noqa: SIM118
+
+
+def test_they_were_made_by_the_preset_from_phantoms_alone():
+    for (_, about), look in zip(load_networks(SHIPPED), ("body", "liver"), strict=True):
+        assert "phantoms" in about["data"]
+        assert about["anatomy"]["count"] > 0
+        assert about[look]["seed"] == 0
+
+
+def test_they_find_liver_and_tumours_of_a_phantom_that_they_never_saw():
+    scan, label = make_phantom(1000, PhantomSettings(size=128, seed=31))
+    mask = Segmenter.load(SHIPPED).segment(scan)
+    score = score_case(label.voxels, mask.voxels, scan.grid.spacing)
+    assert score.liver_dice > 0.9
+
+
+def test_they_find_the_liver_of_patients(shared):
+    """A guard against breaking what works; how well it works stands in the weights' README."""
+    segmenter = Segmenter.load(SHIPPED)
+    scans = {
+        "ct_3mm": read_scan(shared / "ct_3mm" / "image.nii.gz"),
+        "ct_dicom": read_dicom(shared / "ct_dicom" / "slices"),
+        "liver_crop_128": read_scan(shared / "liver_crop_128" / "image.nii.gz"),
+    }
+    for name, scan in scans.items():
+        label = read_label(shared / name / "label.nii.gz", like=scan)
+        score = score_case(label.voxels, segmenter.segment(scan).voxels, None)
+        assert score.liver_dice > 0.8, name
+        assert not score.has_tumour or score.tumour_dice > 0.5, name
+
+
+def test_segment_takes_them_when_no_others_are_named(tmp_path, capsys):
+    scan, _ = simple_case()
+    write_volume(tmp_path / "ct.nii.gz", scan.voxels, scan.grid)
+    assert cli.main(["segment", str(tmp_path / "ct.nii.gz"), "-o", str(tmp_path / "m.nii.gz")]) == 0
+    assert SHIPPED.name in capsys.readouterr().out
+    assert read_label(tmp_path / "m.nii.gz", like=scan).voxels.shape == scan.voxels.shape
+
+
+def test_a_run_with_weights_scores_them_and_trains_nothing(tmp_path):
+    folder = tmp_path / "data"
+    for n in range(3):
+        for part, volume in zip(("imagesTr", "labelsTr"), simple_case(n), strict=True):
+            write_volume(folder / part / f"liver_{n}.nii.gz", volume.voxels, volume.grid)
+    run = Run(data=folder, weights=SHIPPED)
+    metrics = run.score()
+    assert len(metrics["cases"]) == len(run.parts["test"])
+    assert run.report().is_file()
+    assert not list(run.folder.rglob("*.safetensors"))
