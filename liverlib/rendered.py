@@ -8,7 +8,6 @@ like one, and then what a scanner adds. Only the window that is looked at is dra
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +17,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from liverlib.augment import implant
-from liverlib.cube import MARGIN_MM, CubeSettings
+from liverlib.cube import CubeSettings
+from liverlib.pose import Anatomy, Pose, view
 from liverlib.presets import TrainSettings
+from liverlib.windows import in_turn
 
 TUMOURS = {"body": 0.5, "liver": 0.85}  # their size in a cube: `implant`'s scale
 # Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
 WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
 MOST_TUMOURS = 8  # in a window
-
-
-@dataclass(frozen=True, eq=False)
-class Anatomy:
-    """One file's arrays on a device; places in voxels of the map."""
-
-    tissue: Tensor
-    table: np.ndarray
-    liver: np.ndarray
-    body: np.ndarray
+WATERY = 75  # HU: in darker livers a cyst would look like a tumour
 
 
 class Rendered:
@@ -66,23 +58,21 @@ class Rendered:
 
     def _draw(self, draw: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([self.settings.seed, draw])
-        round_, place = divmod(draw, len(self.paths))
-        order = np.random.default_rng([self.settings.seed, round_, 1]).permutation(len(self.paths))
-        anatomy = self._anatomy(int(order[place]))
-        pose = Pose(anatomy, self.spacing, random)
-        low, high = box(pose, self.cube.crop, random)
+        anatomy = self._anatomy(in_turn(self.settings.seed, draw, len(self.paths)))
+        pose = Pose(anatomy, random, self.device)
+        low, high = view(pose, self.cube.crop, random)
         voxel = (high - low) / self.cube.size
         start = self._start(pose, low, voxel, random)
-        places = pose.places(low + start * voxel, voxel, self.edge, self.device)
-        hu, unevenness, liver = tissues(anatomy.table, random)
-        own = level = float(hu[parenchyma(anatomy.table)])
-        level += random.normal(0, 3) - random.uniform(0, 20) * (random.random() < 0.15)
+        places = pose.places(low + start * voxel, voxel, self.edge)
+        contrast = tissues(anatomy.table, random)
+        own = float(contrast[0][parenchyma(anatomy.table)])
+        level = own + random.normal(0, 3) - random.uniform(0, 20) * (random.random() < 0.15)
         window = [edge + level * (self.cube.crop == "liver") for edge in self.cube.window]
-        image, share = self._seen(anatomy, places, voxel, (hu, unevenness, liver), window, random)
-        if own > 75 and random.random() < 0.15:
+        image, share = self._seen(anatomy, places, voxel, contrast, window, random)
+        if own > WATERY and random.random() < 0.15:
             image = cysts(image, share, window, random)
         image, tumour = self._tumours(image, share, random)
-        image = scanned(image, voxel[2], (window[1] - window[0]), random)
+        image = scanned(image, voxel[2], window[1] - window[0], random)
         both = torch.cat([share, tumour], 1)
         return tuple((x.clamp(0, 1) * 255).round().to(torch.uint8) for x in (image, both))
 
@@ -91,10 +81,10 @@ class Rendered:
             with safe_open(self.paths[n], "pt") as file:
                 tissue = file.get_tensor("tissue").to(self.device)
                 arrays = (file.get_tensor(name).numpy() for name in ("table", "liver", "body"))
-                self.kept[n] = Anatomy(tissue, *arrays)
+                self.kept[n] = Anatomy(tissue, *arrays, self.spacing)
         return self.kept[n]
 
-    def _start(self, pose: "Pose", low: np.ndarray, voxel: np.ndarray, random) -> np.ndarray:
+    def _start(self, pose: Pose, low: np.ndarray, voxel: np.ndarray, random) -> np.ndarray:
         """The window's first voxel in the cube."""
         most = self.cube.size - self.edge
         if random.random() < self.settings.tumour + self.settings.liver and len(pose.liver):
@@ -110,16 +100,16 @@ class Rendered:
         anatomy: Anatomy,
         places: Tensor,
         voxel: np.ndarray,
-        tissues: tuple[np.ndarray, np.ndarray, np.ndarray],
+        contrast: tuple[np.ndarray, ...],
         window: Sequence[float],
         random: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
         """Grey values 0…1 and the liver's share, (1, 1, …) each, of voxels around `places`."""
-        hu, unevenness, liver = (torch.from_numpy(one).to(self.device) for one in tissues)
+        hu, unevenness, liver = (torch.from_numpy(one).to(self.device) for one in contrast)
         texture = smooth(self.edge, 3, random).to(self.device)[0, 0]
         low, high = window
         shape, flat = anatomy.tissue.shape, anatomy.tissue.flatten()
-        grey, share = torch.zeros(places.shape[1:]), torch.zeros(places.shape[1:])
+        grey, share = torch.zeros_like(places[0]), torch.zeros_like(places[0])
         for within in WITHIN:
             at = [
                 (axis + float(part * mm / self.spacing)).round_().clamp_(0, n - 1).long()
@@ -142,93 +132,6 @@ class Rendered:
             for _ in range(min(random.geometric(0.45), MOST_TUMOURS)):
                 image, both = implant(image, both, generator, scale)
         return image, both[:, 1:]
-
-
-class Pose:
-    """How an anatomy is turned and bent: from the patient's mm to the map's voxels and back.
-
-    `liver` and `body` (m, 3) are the anatomy's places in the patient's mm.
-    """
-
-    def __init__(self, anatomy: Anatomy, spacing: float, random: np.random.Generator) -> None:
-        self.spacing, self.extent = spacing, spacing * np.array(anatomy.tissue.shape)
-        self.centre = self.extent / 2
-        turn, _ = np.linalg.qr(np.eye(3) + random.normal(0, 0.07, (3, 3)))
-        self.turn = turn * np.sign(np.diag(turn))
-        size = random.uniform(0, 1.6)  # of the bending
-        self.field = size * _field(random)
-        self.liver, self.body = (self._back(one * spacing) for one in (anatomy.liver, anatomy.body))
-
-    def places(
-        self, start: np.ndarray, voxel: np.ndarray, edge: int, device: torch.device | str
-    ) -> Tensor:
-        """Where a block of edge³ voxels from `start` on (mm) lies in the map: (3, …), in voxels."""
-        axes = [
-            torch.arange(edge, device=device).add(0.5).mul(float(mm)).add(float(low))
-            for low, mm in zip(start, voxel, strict=True)
-        ]
-        mm = torch.stack(torch.meshgrid(*axes, indexing="ij"))  # (3, …)
-        moved = self._bent(mm.permute(1, 2, 3, 0)[None]).to(device)[0]
-        apart = mm - torch.tensor(self.centre, dtype=torch.float32, device=device).view(3, 1, 1, 1)
-        turn = torch.tensor(self.turn, dtype=torch.float32, device=device)
-        mm = torch.einsum("ij,jxyz->ixyz", turn, apart)
-        mm += torch.tensor(self.centre, dtype=torch.float32, device=device).view(3, 1, 1, 1)
-        return (mm + moved) / self.spacing - 0.5
-
-    def _bent(self, mm: Tensor) -> Tensor:
-        """Displacements (1, 3, …) in mm at places (1, …, 3) of the patient."""
-        extent = torch.tensor(self.extent, dtype=torch.float32, device=mm.device)
-        at = (mm / extent * 2 - 1).flip(-1)
-        field = self.field.to(mm.device)
-        return F.grid_sample(field, at, padding_mode="border", align_corners=True)
-
-    def _back(self, places: np.ndarray) -> np.ndarray:
-        """Places of the map, in mm, where they lie in the patient: to a millimetre or two."""
-        found = places
-        for _ in range(3):
-            at = torch.from_numpy(found.astype(np.float32))[None, :, None, None]
-            moved = self._bent(at)[0, :, :, 0, 0].T.numpy()
-            found = (places - moved - self.centre) @ self.turn + self.centre
-        return found
-
-
-def _field(random: np.random.Generator) -> Tensor:
-    """Smooth displacements of about 10 mm, (1, 3, 16, 16, 16) over a map's extent."""
-    broad, fine = (
-        torch.from_numpy(random.standard_normal((1, 3, n, n, n), np.float32)) for n in (4, 9)
-    )
-    return sum(
-        mm * F.interpolate(one, (16,) * 3, mode="trilinear", align_corners=True)
-        for mm, one in ((9.0, broad), (3.0, fine))
-    )
-
-
-def box(pose: Pose, crop: str, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """What a cube covers, from and to, in the patient's mm: the body, or the liver with a margin.
-
-    The scan reaches from chest to pelvis, or just around the liver, or cuts its dome or its tip.
-    """
-    low, high = pose.body[:, 2].min(), pose.body[:, 2].max()
-    liver = pose.liver if len(pose.liver) else pose.body
-    tip, dome = np.quantile(liver[:, 2], (0.002, 0.998))
-    kind = random.random()
-    if kind < 0.65:
-        low = max(low, tip - random.uniform(3, 110))
-        high = min(high, dome + random.uniform(3, 60))
-    if kind < 0.1:
-        low = tip + random.uniform(0, 0.35) * (dome - tip)
-    elif kind < 0.2:
-        high = dome - random.uniform(0, 0.3) * (dome - tip)
-    shown, margin = pose.body, 7.0
-    if crop == "liver":
-        shown, margin = liver, MARGIN_MM
-    shown = shown[(shown[:, 2] >= low) & (shown[:, 2] <= high)]
-    first = shown.min(0) - margin - random.normal(0, 3, 3)
-    last = shown.max(0) + margin + random.normal(0, 3, 3)
-    if crop == "body":
-        first[2], last[2] = low, high
-    first[2], last[2] = max(first[2], low), min(last[2], high)
-    return first, last
 
 
 def parenchyma(table: np.ndarray) -> int:

@@ -47,15 +47,9 @@ class Windows:
         images, occupancies = zip(*map(self._draw, draws), strict=True)
         return torch.stack(images), torch.stack(occupancies)
 
-    def _case(self, draw: int) -> int:
-        """The cases come in turn, in another order each time round."""
-        round_, place = divmod(draw, len(self.paths))
-        return int(
-            np.random.default_rng([self.seed, round_, 1]).permutation(len(self.paths))[place]
-        )
-
     def _draw(self, draw: int) -> tuple[Tensor, Tensor]:
-        case, random = self._case(draw), np.random.default_rng([self.seed, draw])
+        case = in_turn(self.seed, draw, len(self.paths))
+        random = np.random.default_rng([self.seed, draw])
         kind = random.choice(["tumour", "liver", "anywhere"], p=self.chances)
         if kind == "tumour" and self.lesions:
             case, places = self.lesions[random.integers(len(self.lesions))]
@@ -70,6 +64,12 @@ class Windows:
         low = np.clip(centre + jitter - size // 2, 0, edge - size)
         x, y, z = (slice(start, start + size) for start in low.tolist())
         return image[x, y, z][None], file.get_slice("occupancy")[:, x, y, z]
+
+
+def in_turn(seed: int, draw: int, count: int) -> int:
+    """Which of so many cases a draw sees: they come in turn, in another order each time round."""
+    round_, place = divmod(draw, count)
+    return int(np.random.default_rng([seed, round_, 1]).permutation(count)[place])
 
 
 def floats(

@@ -12,8 +12,9 @@ from conftest import simple_case
 from liverlib import LiverlibError, rendered
 from liverlib.anatomies import AIR, AnatomySettings, make_anatomy, write_anatomies
 from liverlib.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.pose import Pose
 from liverlib.presets import SECOND_LOOK
-from liverlib.rendered import Pose, Rendered
+from liverlib.rendered import Rendered
 from liverlib.train import train
 from liverlib.unet import UNet3D, load_networks, save_networks
 
@@ -100,11 +101,11 @@ def test_the_livers_cube_holds_all_of_it_at_mid_grey(paths):
 
 def test_a_pose_leads_from_the_patient_to_the_map_and_back(paths):
     anatomy = Rendered(paths, 4.0, LIVER, SMALL)._anatomy(0)
-    pose = Pose(anatomy, 4.0, np.random.default_rng(0))
+    pose = Pose(anatomy, np.random.default_rng(0))
     apart = []
     for n in range(0, 1500, 300):
         start = pose.liver[n] - 0.5 * np.ones(3)  # a block of one voxel of 1 mm, around a place
-        there = pose.places(start, np.ones(3), 1, "cpu")[:, 0, 0, 0].numpy()
+        there = pose.places(start, np.ones(3), 1)[:, 0, 0, 0].numpy()
         apart.append(np.abs(there + 0.5 - anatomy.liver[n]).max())
     assert max(apart) < 0.75  # voxels of 4 mm
 
