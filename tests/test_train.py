@@ -24,7 +24,7 @@ from liverlib.settings import to_dict
 from liverlib.train import train_step
 from liverlib.training import Training, compiled
 from liverlib.unet import load_networks
-from liverlib.windows import Windows, floats
+from liverlib.windows import Windows, floats, in_turn
 
 CUBE = CubeSettings(size=32)
 QUICK = TrainSettings(
@@ -268,14 +268,14 @@ def test_two_processes_learn_what_one_does(cubes, tmp_path):
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_each_round_shows_each_case_once_however_many_processes(cubes, processes):
-    windows, seen = Windows(cubes, 0, 0.0, 0.0, 0), []
+    seen = []
     for step in range(5):
         for rank in range(processes):
             training = SimpleNamespace(
                 settings=dataclasses.replace(QUICK, batch=4),
                 accelerator=SimpleNamespace(process_index=rank, num_processes=processes),
             )
-            seen += [windows._case(draw) for draw in Training.share(training, step)]
+            seen += [in_turn(0, draw, len(cubes)) for draw in Training.share(training, step)]
     assert sorted(seen) == sorted(4 * list(range(5)))
 
 
