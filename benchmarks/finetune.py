@@ -35,12 +35,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--rate", type=float, default=SECOND_LOOK.learning_rate)
+    parser.add_argument("--start", nargs="+", default=["random", "shipped"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         cubes = make_cubes(Path(folder))
         ends = (options.steps // 3, options.steps)
-        asked = [(0, "shipped", 0), *itertools.product((5, 20), ("random", "shipped"), ends)]
-        calls = [(*one, seed, cubes) for one in asked for seed in range(options.seeds)]
+        asked = [(0, "shipped", 0), *itertools.product((5, 20), options.start, ends)]
+        calls = [
+            (*one, seed, options.rate, cubes) for one in asked for seed in range(options.seeds)
+        ]
         rows = list(in_processes(score, calls, title="trainings"))
     print(f"Dice on {HELD_OUT} cubes, {options.seeds} seeds each\n")
     print(table([summary(rows, one) for one in asked]))
@@ -61,10 +65,10 @@ def make_cube(case, n: int, path: Path) -> Path:
     return path
 
 
-def score(cases: int, start: str, steps: int, seed: int, cubes: list[Path]) -> dict:
+def score(cases: int, start: str, steps: int, seed: int, rate: float, cubes: list[Path]) -> dict:
     """One training on so many cubes: its Dices on those held out."""
     torch.set_num_threads(1)
-    settings = replace(SECOND_LOOK, seed=seed)
+    settings = replace(SECOND_LOOK, seed=seed, learning_rate=rate)
     learned = np.random.default_rng(seed).permutation(len(cubes) - HELD_OUT)[: cases or 1]
     windows = Windows(
         [cubes[n] for n in sorted(learned)], settings.window, settings.tumour, settings.liver, seed
