@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liverlib import LiverlibError
+from liverlib import LiverlibError, anatomies
 from liverlib.cache import contents, prepare
 from liverlib.cases import Case, find_cases, labelled, present
 from liverlib.cube import LIVER_WINDOW, CubeSettings
@@ -96,14 +96,13 @@ class Run:
 
     def rendered(self, look: str) -> "Rendered | None":
         """What a look learns from in place of cubes, where the settings name anatomies."""
-        from liverlib.anatomies import write_anatomies
         from liverlib.device import best_device
         from liverlib.rendered import Rendered
 
         anatomy = self.settings.anatomy
         if not anatomy.count:
             return None
-        paths = write_anatomies(home() / "data" / "anatomies", anatomy)
+        paths = anatomies.write_anatomies(home() / "data" / "anatomies", anatomy)
         settings = getattr(self.settings, look)
         return Rendered(paths, anatomy.spacing, self.cube(look), settings, best_device())
 
@@ -235,6 +234,8 @@ class Run:
         """What decides the results, and so the run's name; files by their sizes and times, or by
         their content where that is known, so that fetching a scan makes no other run."""
         described = {**to_dict(self.settings), "drawing": DRAWING}
+        if self.settings.anatomy.count:
+            described["anatomies"] = anatomies.DRAWING
         if self.data:
             known = [contents(case, self._cubes) for case in self.cases if case.sha256]
             files = [file for case in self.cases if not case.sha256 for file in case.files]

@@ -95,8 +95,8 @@ def test_the_livers_cube_holds_all_of_it_at_mid_grey(paths):
     for one in liver:
         places = one.nonzero()
         assert (places.max(0).values - places.min(0).values > 64 * 0.55).all()
-        x, y = (one.any(0).any(0) if axis else one.any(1).any(1) for axis in (0, 1))
-        assert not (x[0] and x[-1]) or not (y[0] and y[-1])
+        for across in (one.any(2).any(1), one.any(2).any(0)):  # right to left, back to front
+            assert not (across[0] and across[-1])
 
 
 def test_a_pose_leads_from_the_patient_to_the_map_and_back(paths):
