@@ -34,35 +34,41 @@ def implant(
     """
     image, occupancy = image.clone(), occupancy.clone()
     for grey, (liver, tumour) in zip(image[:, 0], occupancy, strict=True):
-        inside = (liver > 0.9).nonzero()
+        sure = liver > 0.9
+        inside = sure.nonzero()
         if len(inside) < 500:
             continue
-        centre = inside[torch.randint(len(inside), (1,), generator=random).item()]
-        depth, radius = _lump(liver.shape, centre, scale, random)
-        depth = depth.to(image.device)
+        centre = inside[torch.randint(len(inside), (1,), generator=random).item()].tolist()
+        radius = 7 * math.exp(0.5 * torch.randn(1, generator=random).item())
+        radius = scale * min(max(2.0, radius), 20.0)
+        reach = math.ceil(2.5 * radius) + 4  # no lump is wider
+        box = tuple(slice(max(0, place - reach), place + reach + 1) for place in centre)
+        axes = [
+            torch.arange(n)[part] - place
+            for n, part, place in zip(liver.shape, box, centre, strict=True)
+        ]
+        depth = _lump(axes, radius, random).to(image.device)
+        brightness = grey[sure].mean()
+        grey, liver, tumour = grey[box], liver[box], tumour[box]
         smooth = F.avg_pool3d(grey[None], 3, stride=1, padding=1, count_include_pad=False)[0]
-        value = grey[liver > 0.9].mean() + _tissue(depth, radius, random) + grey - smooth
+        value = brightness + _tissue(depth, radius, random) + grey - smooth
         cover = liver * (0.5 + depth / _between(1, 4, random)).clamp(0, 1)
         grey += cover * (value - grey)
         torch.maximum(tumour, liver * (0.5 + depth).clamp(0, 1), out=tumour)
     return image, occupancy
 
 
-def _lump(
-    shape: torch.Size, centre: Tensor, scale: float, random: torch.Generator
-) -> tuple[Tensor, float]:
-    """How deep each voxel (D, H, W) lies in an uneven ellipsoid, and its radius, in voxels."""
-    radius = 7 * math.exp(0.5 * torch.randn(1, generator=random).item())
-    radius = scale * min(max(2.0, radius), 20.0)
+def _lump(axes: list[Tensor], radius: float, random: torch.Generator) -> Tensor:
+    """How deep each place, so many voxels from the middle along the axes, lies in an uneven
+    ellipsoid: (D, H, W), in voxels."""
     radii = radius * (0.15 * torch.randn(3, generator=random)).exp()
-    axes = [torch.arange(n) - c for n, c in zip(shape, centre.tolist(), strict=True)]
     x, y, z = (axis.reshape([-1 if j == i else 1 for j in range(3)]) for i, axis in enumerate(axes))
     depth = radius * (1 - ((x / radii[0]) ** 2 + (y / radii[1]) ** 2 + (z / radii[2]) ** 2).sqrt())
     uneven = _between(0, 0.15, random) * radius
     for _ in range(4):
         k, start = 1.6 / radius * torch.randn(3, generator=random), _between(0, 6.3, random)
         depth = depth + uneven * torch.sin(k[0] * x + k[1] * y + k[2] * z + start)
-    return depth, radius
+    return depth
 
 
 def _tissue(depth: Tensor, radius: float, random: torch.Generator) -> Tensor:

@@ -100,8 +100,10 @@ def view(pose: Pose, crop: str, random: np.random.Generator) -> tuple[np.ndarray
     if crop == "liver":
         shown, margin = liver, MARGIN_MM
     shown = shown[(shown[:, 2] >= low) & (shown[:, 2] <= high)]
-    first = shown.min(0) - margin - random.normal(0, 3, 3)
-    last = shown.max(0) + margin + random.normal(0, 3, 3)
+    wrong = random.normal(0, 3, (2, 3))
+    if crop == "liver":  # the first look may take more for liver, or miss some of it
+        wrong = np.where(random.random((2, 3)) < 0.12, random.uniform(-15, 60, (2, 3)), wrong)
+    first, last = shown.min(0) - margin - wrong[0], shown.max(0) + margin + wrong[1]
     if crop == "body":
         first[2], last[2] = low, high
     first[2], last[2] = max(first[2], low), min(last[2], high)

@@ -16,6 +16,7 @@ from liverlib.resample import SLAB
 from liverlib.scan import Grid, Volume
 
 Shares = tuple[Cube, np.ndarray]  # a cube, and (2, S, S, S) like its occupancy, 0…1
+FIRST = 1 / 3  # the first look's say, where both look, in what is liver
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def blend(
 ) -> None:
     """Draws into the mask what the second look says inside its box.
 
-    It takes over from the first by and by, over `MARGIN_MM` from the faces of its box, so that no
+    It joins the first by and by, over `MARGIN_MM` from the faces of its box, so that no
     seam is left.
     """
     inside = _part(mask, second[0].box)
@@ -133,9 +134,8 @@ def keep(shares: np.ndarray, rules: Rules = Rules()) -> np.ndarray:
     """
     kept = np.where(rules.dropped(classes(shares)), np.float32(0), shares)
     lesions, count = ndimage.label(kept[1] >= 0.5)
-    means = ndimage.mean(kept[1], lesions, range(count + 1))
-    unsure = means < rules.sure
-    unsure[0] = False  # what is no lesion
+    means = ndimage.mean(kept[1], lesions, range(1, count + 1))
+    unsure = np.append(False, np.less(means, rules.sure))  # first: what is no lesion
     kept[1][unsure[lesions]] = 0
     return kept
 
@@ -164,7 +164,11 @@ def apart(liver: np.ndarray) -> np.ndarray:
 
 
 def _blended(first: Shares, second: Shares, spacing: Sequence[float]) -> Iterator[np.ndarray]:
-    """Slabs (2, X, Y, ≤ SLAB) of the shares in the second look's box."""
+    """Slabs (2, X, Y, ≤ SLAB) of the shares in the second look's box.
+
+    What is liver both looks say, for the first sees more of what lies around it; what is tumour
+    the second alone (how that compares: `benchmarks/README.md`).
+    """
     box = second[0].box
     x, y, z = _ramps(second[0], spacing)
     across = x[:, None] * y
@@ -172,8 +176,10 @@ def _blended(first: Shares, second: Shares, spacing: Sequence[float]) -> Iterato
     for n, (before, after) in enumerate(slabs):
         weight = (z[n * SLAB : (n + 1) * SLAB, None, None] * across).transpose(1, 2, 0)
         after -= before
-        after *= weight
+        after[0] *= (1 - FIRST) * weight
+        after[1] *= weight
         after += before
+        np.maximum(after[0], after[1], out=after[0])  # a tumour lies in its liver
         yield after
 
 

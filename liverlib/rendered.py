@@ -25,7 +25,8 @@ from liverlib.windows import in_turn
 TUMOURS = {"body": 0.5, "liver": 0.85}  # their size in a cube: `implant`'s scale
 # Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
 WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
-MOST_TUMOURS = 8  # in a window
+MOST_TUMOURS = 8  # in a window, unless they are small
+UNDER_THE_SKIN = 7  # the unevenness of that fat
 WATERY = 75  # HU: in darker livers a cyst would look like a tumour
 
 
@@ -106,7 +107,7 @@ class Rendered:
     ) -> tuple[Tensor, Tensor]:
         """Grey values 0…1 and the liver's share, (1, 1, …) each, of voxels around `places`."""
         hu, unevenness, liver = (torch.from_numpy(one).to(self.device) for one in contrast)
-        texture = smooth(self.edge, 3, random).to(self.device)[0, 0]
+        texture = smooth(self.edge, random.choice((3, 3, 5, 9)), random).to(self.device)[0, 0]
         low, high = window
         shape, flat = anatomy.tissue.shape, anatomy.tissue.flatten()
         grey, share = torch.zeros_like(places[0]), torch.zeros_like(places[0])
@@ -129,7 +130,10 @@ class Rendered:
         if random.random() < 0.67:
             generator = torch.Generator().manual_seed(int(random.integers(2**62)))
             scale = TUMOURS[self.cube.crop] * random.lognormal(0, 0.5)
-            for _ in range(min(random.geometric(0.45), MOST_TUMOURS)):
+            count = min(random.geometric(0.45), MOST_TUMOURS)
+            if random.random() < 0.12:  # the liver is full of small ones
+                scale, count = 0.45 * scale, random.integers(MOST_TUMOURS, 3 * MOST_TUMOURS)
+            for _ in range(count):
                 image, both = implant(image, both, generator, scale)
         return image, both[:, 1:]
 
@@ -142,21 +146,38 @@ def parenchyma(table: np.ndarray) -> int:
 def tissues(table: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, ...]:
     """HU, unevenness and whether it is liver of each tissue, (n,) each: in another contrast."""
     hu, unevenness, liver = (column.copy() for column in table.T)
-    soft, fat = hu > -40, (hu > -140) & (hu <= -40)
-    bone, own = hu > 330, parenchyma(table)
+    soft, fat, bone = hu > -40, (hu > -140) & (hu <= -40), hu > 330
+    own = parenchyma(table)
+    vessels = (liver > 0) & (np.arange(len(hu)) != own)
     spread = random.choice([6.0, 14.0, 25.0], p=[0.3, 0.5, 0.2])
     hu[soft] += random.normal(0, spread, soft.sum()).astype(np.float32)
     hu[soft] += random.normal(0, 5)
     hu[bone] *= random.uniform(0.7, 1.3)
     hu[fat] += random.normal(0, 10)
-    if random.random() < 0.12:  # what lies between the organs, in the thin and the swollen
-        hu[fat & (unevenness == 9)] = random.uniform(-80, 20)
+    if random.random() < 0.15:  # what lies between the organs, in the thin and the swollen
+        hu[fat & (unevenness != UNDER_THE_SKIN)] = random.uniform(-80, 50)
     if random.random() < 0.12:  # a fatty liver
         hu[own] -= random.uniform(15, 50)
-    if random.random() < 0.2:  # vessels as bright as the liver around them
-        vessels = (liver > 0) & (np.arange(len(hu)) != own)
-        hu[vessels] = hu[own] + random.normal(0, 6)
+    look_alikes(hu, soft & ~bone & (liver == 0), vessels, hu[own], random)
     return hu, unevenness * np.float32(random.uniform(0.5, 1.8)), liver
+
+
+def look_alikes(
+    hu: np.ndarray,
+    organs: np.ndarray,
+    vessels: np.ndarray,
+    liver: float,
+    random: np.random.Generator,
+) -> None:
+    """Gives some other organs the liver's HU, and its vessels those of a tumour or its own."""
+    if random.random() < 0.35:
+        alike = organs & (random.random(len(hu)) < 0.3)
+        hu[alike] = liver + random.normal(0, 4, alike.sum())
+    kind = random.random()
+    if kind < 0.2:
+        hu[vessels] = liver + random.normal(0, 6)
+    elif kind < 0.35:  # darker, as before the contrast medium arrives
+        hu[vessels] = liver - random.uniform(8, 35)
 
 
 def smooth(edge: int, width: int, random: np.random.Generator) -> Tensor:
@@ -185,7 +206,8 @@ def cysts(
 
 
 def scanned(image: Tensor, slice_mm: float, width: float, random: np.random.Generator) -> Tensor:
-    """An image of grey values 0…1, `width` HU apart, with slices of some thickness, and noise."""
+    """An image of grey values 0…1, `width` HU apart, with slices of some thickness, noise,
+    streaks, and a shade that is not even."""
     edge = image.shape[-1]
     thick = random.uniform(1, 7)
     if thick > 1.2 * slice_mm and random.random() < 0.8:
@@ -196,4 +218,29 @@ def scanned(image: Tensor, slice_mm: float, width: float, random: np.random.Gene
     noise = torch.from_numpy(random.standard_normal(tuple(image.shape), np.float32))
     if random.random() < 0.5:
         noise = 2.5 * F.avg_pool3d(noise, 3, 1, 1)
-    return image + (level * noise).to(image.device)
+    noise = level * noise
+    if random.random() < 0.25:
+        noise += random.lognormal(math.log(9), 0.7) / width * streaks(edge, random)
+    if random.random() < 0.4:
+        noise += random.uniform(2, 9) / width * smooth(edge, max(edge // 3, 20), random)
+    return image + noise.to(image.device)
+
+
+def streaks(edge: int, random: np.random.Generator) -> Tensor:
+    """Streaks (1, 1, …) of about unit variance that run, in a slice, from one point.
+
+    Those of metal and of bone fan out; those of arms beside the body lie side by side.
+    """
+    far = edge * random.uniform(0.35, 3)  # from the middle of the window
+    beside = math.pi * random.integers(2) + random.normal(0, 0.3)
+    way = beside if random.random() < 0.6 else random.uniform(-math.pi, math.pi)
+    x, y = torch.meshgrid(*[torch.arange(edge) - edge / 2] * 2, indexing="ij")
+    along, across = x * math.cos(way) + y * math.sin(way), y * math.cos(way) - x * math.sin(way)
+    wide, high = 2.5 * random.lognormal(0, 0.8), random.uniform(2, 20)  # voxels
+    place = (torch.atan2(across, along + far) / math.pi + 1) * (math.pi * far / wide)
+    count = (edge // int(high) + 2, int(2 * math.pi * far / wide) + 2)
+    coarse = torch.from_numpy(random.standard_normal((1, 1, *count), np.float32))
+    found = F.interpolate(coarse, (edge, count[1]), mode="bilinear")[0, 0]  # (z, place)
+    first, part = place.long(), place.frac()
+    streak = found[:, first] * (1 - part) + found[:, first + 1] * part
+    return 1.4 * streak.permute(1, 2, 0)[None, None]

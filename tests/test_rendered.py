@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 from conftest import simple_case
 from liverlib import LiverlibError, rendered
 from liverlib.anatomies import AIR, AnatomySettings, make_anatomy, write_anatomies
-from liverlib.cube import LIVER_WINDOW, CubeSettings, to_cube
-from liverlib.pose import Pose
+from liverlib.cube import LIVER_WINDOW, MARGIN_MM, CubeSettings, to_cube
+from liverlib.pose import Pose, view
 from liverlib.presets import SECOND_LOOK
 from liverlib.rendered import Rendered
 from liverlib.train import train
@@ -122,6 +122,51 @@ def test_every_contrast_occurs(paths):
     assert 0.02 < 1 - brighter.mean() < 0.98
     _, _, liver = rendered.tissues(table, np.random.default_rng(0))
     np.testing.assert_array_equal(liver, table[:, 2])
+
+
+def test_other_organs_and_vessels_come_to_look_like_the_liver(paths):
+    table = load_file(paths[0])["table"]
+    own, liver = rendered.parenchyma(table), table[:, 2] > 0
+    vessels = liver & (np.arange(len(table)) != own)
+    soft = (table[:, 0] > -40) & (table[:, 0] < 300) & ~liver
+    alike, darker = [], []
+    for n in range(200):
+        hu, _, _ = rendered.tissues(table, np.random.default_rng(n))
+        alike.append((np.abs(hu[soft] - hu[own]) < 8).mean())
+        darker.append(hu[vessels].mean() < hu[own] - 5)
+        with patch.object(rendered, "look_alikes", lambda *_: None):
+            plain, _, _ = rendered.tissues(table, np.random.default_rng(n))
+        assert hu[own] == plain[own]
+        np.testing.assert_array_equal(hu[table[:, 0] > 330], plain[table[:, 0] > 330])  # bone
+    assert np.quantile(alike, 0.9) > 1.5 * np.median(alike)
+    assert 0.1 < np.mean(darker) < 0.9
+
+
+def test_streaks_run_along_one_way_in_every_slice():
+    """Across them grey values change much faster than along them."""
+    ratios = []
+    for n in range(30):
+        streak = rendered.streaks(48, np.random.default_rng(n))[0, 0]
+        assert streak.shape == (48, 48, 48) and torch.isfinite(streak).all()
+        assert 0.4 < streak.std() < 1.8
+        x, y = torch.gradient(streak[12:36, 12:36, 24])
+        tensor = torch.tensor([[(x * x).sum(), (x * y).sum()], [(x * y).sum(), (y * y).sum()]])
+        least, most = torch.linalg.eigvalsh(tensor)
+        ratios.append((most / least.clamp(min=1e-6)).item())
+    assert np.median(ratios) > 10
+
+
+def test_the_second_looks_box_is_now_and_then_wrong(paths):
+    """As after a first look that took the spleen for liver, or missed the dome."""
+    anatomy = Rendered(paths, 4.0, LIVER, SMALL)._anatomy(0)
+    wider = []
+    for n in range(60):
+        random = np.random.default_rng(n)
+        pose = Pose(anatomy, random)
+        low, _ = view(pose, "liver", random)
+        wider.append(pose.liver[:, 0].min() - MARGIN_MM - low[0])
+    assert np.abs(np.median(wider)) < 4
+    assert max(wider) > 20 and min(wider) < -8
 
 
 @pytest.fixture

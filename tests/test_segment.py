@@ -74,7 +74,7 @@ def test_a_label_without_liver_has_a_cube_all_the_same():
     assert not cube.occupancy.any()
 
 
-def test_outside_its_box_the_second_look_changes_nothing_and_inside_it_wins():
+def test_outside_its_box_the_second_look_changes_nothing_and_inside_it_outvotes_the_first():
     scan, label = simple_case(size=48)
     cube = to_cube(scan, label, BODY)
     box = ((10, 34), (12, 36), (14, 38))

@@ -1,0 +1,139 @@
+"""What each kind of variation brings: short trainings on drawn scans, each without one kind.
+
+`python benchmarks/ablation.py [--steps 1000] [--only NAME …] [--trained NAME WEIGHTS …]
+[--pair SCAN LABEL]`. Both looks of each are trained, a process each, and scored together on scans
+of three kinds: the test phantoms of `make run`; hard phantoms, in which other organs have the
+liver's HU; and labelled real scans, where there are any. `--trained` scores weights that are there
+already, their first look alone, and both with another say of the first in what is liver.
+Nothing is chosen by the real scans.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+
+from liverlib import anatomy, pose, prediction, rendered
+from liverlib.cases import Case, find_cases, labelled
+from liverlib.dicom import read_any
+from liverlib.metrics import CaseScore, score_case, summarise
+from liverlib.phantom import PhantomSettings, write_dataset
+from liverlib.presets import PRESETS, RunSettings
+from liverlib.processes import in_processes
+from liverlib.scan import Volume, read_label
+from liverlib.segment import Segmenter
+from liverlib.tables import table
+from liverlib.workspace import LOOKS, Run, home
+
+HARD = PhantomSettings(cases=12, unlabelled=0, seed=77, size=192, tumour_free=0.4)
+ALIKE = ("muscle", "spleen", "gut", "heart", "cava", "pancreas")  # get the liver's HU there
+
+Change = tuple[object, str, Callable]
+WITHOUT: dict[str, list[Change]] = {  # what takes the place of a function
+    "": [],
+    "other contrasts": [(rendered, "tissues", lambda table, random: tuple(table.T.copy()))],
+    "look-alikes": [
+        (rendered, "look_alikes", lambda *_: None),
+        (rendered, "cysts", lambda image, *_: image),
+    ],
+    "bending": [(pose, "_field", lambda random: torch.zeros(1, 3, 16, 16, 16))],
+    "the scanner": [(rendered, "scanned", lambda image, *_: image)],
+    "112 of 120 anatomies": [],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--only", nargs="*", choices=WITHOUT, default=list(WITHOUT))
+    parser.add_argument("--trained", nargs="+", action="append", default=[])
+    parser.add_argument("--pair", type=Path, nargs=2, action="append", default=[])
+    options = parser.parse_args()
+    calls = [(kind, look, options.steps) for kind in options.only for look in LOOKS]
+    for _ in in_processes(train, calls, None, "trainings"):
+        pass
+    rows = []
+    for name, *weights in options.trained:
+        looks = Segmenter.load(*weights)
+        rows += [(f"{name}, first look", Segmenter(looks.body), 0), (name, looks, prediction.FIRST)]
+        rows += [(f"{name}, first look's say {say}", looks, say) for say in (0, 0.5)]
+    for kind in options.only:
+        folder = run(kind, options.steps).folder
+        weights = (folder / look / "weights.safetensors" for look in LOOKS)
+        name = f"without {kind}" if kind else "everything"
+        rows.append((name, Segmenter.load(*weights), prediction.FIRST))
+    groups = {
+        "phantoms": [case.read() for case in run("", options.steps).parts["test"]],
+        "hard": [case.read() for case in hard_phantoms()],
+        **{scan.parent.name: [real(scan, label)] for scan, label in options.pair},
+    }
+    print(f"{options.steps} steps a look, where no weights are named\n")
+    print(table([scored(*row, groups) for row in rows]))
+
+
+def run(kind: str, steps: int) -> Run:
+    """The training without one kind of variation."""
+    settings: RunSettings = PRESETS["shipped"]
+    short = {
+        look: replace(getattr(settings, look), epochs=2, steps=max(1, steps // 2)) for look in LOOKS
+    }
+    if "anatomies" in kind:
+        settings = replace(settings, anatomy=replace(settings.anatomy, count=8))
+    name = f"ablation {steps} without {kind or 'nothing'}"
+    return Run(replace(settings, **short), name=name)
+
+
+def train(kind: str, look: str, steps: int) -> None:
+    """Trains one look without a kind of variation, where that is not done."""
+    with changed(WITHOUT[kind]):
+        run(kind, steps).train(look)
+
+
+@contextmanager
+def changed(changes: list[Change]) -> Iterator[None]:
+    """With other functions in the place of some."""
+    with ExitStack() as stack:
+        for change in changes:
+            stack.enter_context(patch.object(*change))
+        yield
+
+
+def hard_phantoms() -> list[Case]:
+    """Phantoms in which organs beside the liver, and the muscles, have its HU."""
+    folder = home() / "data" / "hard phantoms" / "Task03_Liver"
+    with patch.dict(anatomy.HU, dict.fromkeys(ALIKE, anatomy.HU["liver"])):
+        write_dataset(folder, HARD, workers=1)  # in this process, where the patch holds
+    return labelled(find_cases(folder))
+
+
+def real(scan: Path, label: Path) -> tuple[Volume, Volume]:
+    """A scan and its label, of any kind."""
+    volume = read_any(scan)
+    return volume, read_label(label, like=volume)
+
+
+def scored(name: str, segmenter: Segmenter, first: float, groups: dict) -> dict:
+    """A row of the table: liver Dice, tumour Dice, and millilitres of false tumour a case, where
+    the first look has such a say in what is liver."""
+    row = {"": name}
+    for group, pairs in groups.items():
+        with patch.object(prediction, "FIRST", first):
+            found = summarise([score(*pair, segmenter) for pair in pairs])
+        liver, tumour = f"{found.liver_dice.mean:.3f}", f"{found.tumour_dice.mean:.3f}"
+        said = [liver, tumour] if found.tumour_dice.n else [liver]
+        if found.tumour_free:
+            said.append(f"{found.false_tumour_ml:.0f} ml")
+        row[group] = ", ".join(said)
+    return row
+
+
+def score(scan: Volume, label: Volume, segmenter: Segmenter) -> CaseScore:
+    return score_case(label.voxels, segmenter.segment(scan).voxels, label.grid.spacing)
+
+
+if __name__ == "__main__":
+    main()
