@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --disable-pip-version-check --quiet
 TORCH   = $(shell grep '^torch==' requirements.lock)
 
-.PHONY: run lab test notebooks fuzz test-colab clean
+.PHONY: run lab test notebooks fuzz test-colab weights clean
 
 run: $(VENV)/.ready
 	$(BIN)/liverlib run $(if $(DATA),--data "$(DATA)") $(if $(RUN),--run "$(RUN)") $(ARGS)
@@ -31,6 +31,17 @@ fuzz: $(VENV)/.ready-dev
 # Runs every notebook at full length and keeps its outputs, for those who read them on a web page.
 notebooks: $(VENV)/.ready-dev
 	$(BIN)/python tests/keep_outputs.py notebooks/*.ipynb
+
+# The weights in liverlib/weights, as they were made: an hour and a half on two cores, a look on each;
+# first on windows, then on whole cubes.
+WEIGHTS_1 = $(BIN)/liverlib train --preset shipped --run windows
+WEIGHTS_2 = $(BIN)/liverlib train --preset shipped-whole --run whole \
+	--start results/windows/weights.safetensors
+weights: $(VENV)/.ready
+	for look in body liver; do OMP_NUM_THREADS=1 $(WEIGHTS_1) --look $$look & done; wait
+	$(WEIGHTS_1)
+	for look in body liver; do OMP_NUM_THREADS=1 $(WEIGHTS_2) --look $$look & done; wait
+	$(WEIGHTS_2) --half liverlib/weights/shipped.safetensors
 
 # The notebooks as in Colab: the versions it ships of what differs most, neither liverlib nor what
 # Colab lacks installed, alone in an empty folder, the project (its last commit) behind a git URL.

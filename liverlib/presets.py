@@ -82,17 +82,22 @@ def _on_gpu(body: int, liver: int, **settings: Any) -> RunSettings:
     )
 
 
-RENDERED = {"steps": 500, "epochs": 12, "implants": 0.0}  # tumours are drawn with the rest
+def _on_drawn_scans(**settings: Any) -> RunSettings:
+    """Networks that learn from anatomies, on two cores."""
+    return RunSettings(
+        anatomy=AnatomySettings(count=120),
+        body=replace(TrainSettings(), tumour=0.2, liver=0.3, implants=0.0, **settings),
+        liver=replace(SECOND_LOOK, implants=0.0, **settings),
+    )
+
 
 PRESETS = {
     "demo": RunSettings(),  # phantoms, two cores, minutes
     "gpu": _on_gpu(20, 60, window=96, **LARGE),  # 131 cases, one GPU, an hour or less
     "best": _on_gpu(40, 200, **LARGEST),  # the same in hours
-    "shipped": RunSettings(  # the weights in the package: scans drawn from anatomies, two cores
-        anatomy=AnatomySettings(count=120),
-        body=replace(TrainSettings(), tumour=0.2, liver=0.3, **RENDERED),
-        liver=replace(SECOND_LOOK, **RENDERED),
-    ),
+    # The weights in the package: on windows of drawn scans, then on whole cubes (`make weights`).
+    "shipped": _on_drawn_scans(epochs=12, steps=500),
+    "shipped-whole": _on_drawn_scans(epochs=2, steps=250, window=0, batch=1, learning_rate=1e-3),
     "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
 }
 
