@@ -4,8 +4,7 @@
 [--pair SCAN LABEL]`. Both looks of each are trained, a process each, and scored together on scans
 of three kinds: the test phantoms of `make run`; hard phantoms, in which other organs have the
 liver's HU; and labelled real scans, where there are any. `--trained` scores weights that are there
-already, their first look alone, and both with another say of the first in what is liver.
-Nothing is chosen by the real scans.
+already, and their first look alone. Nothing is chosen by the real scans.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from unittest.mock import patch
 
 import torch
 
-from liverlib import anatomy, pose, prediction, rendered
+from liverlib import anatomy, pose, rendered
 from liverlib.cases import Case, find_cases, labelled
 from liverlib.dicom import read_any
 from liverlib.metrics import CaseScore, score_case, summarise
@@ -59,13 +58,12 @@ def main() -> None:
     rows = []
     for name, *weights in options.trained:
         looks = Segmenter.load(*weights)
-        rows += [(f"{name}, first look", Segmenter(looks.body), 0), (name, looks, prediction.FIRST)]
-        rows += [(f"{name}, first look's say {say}", looks, say) for say in (0, 0.5)]
+        rows += [(f"{name}, first look", Segmenter(looks.body)), (name, looks)]
     for kind in options.only:
         folder = run(kind, options.steps).folder
         weights = (folder / look / "weights.safetensors" for look in LOOKS)
         name = f"without {kind}" if kind else "everything"
-        rows.append((name, Segmenter.load(*weights), prediction.FIRST))
+        rows.append((name, Segmenter.load(*weights)))
     groups = {
         "phantoms": [case.read() for case in run("", options.steps).parts["test"]],
         "hard": [case.read() for case in hard_phantoms()],
@@ -116,13 +114,11 @@ def real(scan: Path, label: Path) -> tuple[Volume, Volume]:
     return volume, read_label(label, like=volume)
 
 
-def scored(name: str, segmenter: Segmenter, first: float, groups: dict) -> dict:
-    """A row of the table: liver Dice, tumour Dice, and millilitres of false tumour a case, where
-    the first look has such a say in what is liver."""
+def scored(name: str, segmenter: Segmenter, groups: dict) -> dict:
+    """A row of the table: liver Dice, tumour Dice, and millilitres of false tumour a case."""
     row = {"": name}
     for group, pairs in groups.items():
-        with patch.object(prediction, "FIRST", first):
-            found = summarise([score(*pair, segmenter) for pair in pairs])
+        found = summarise([score(*pair, segmenter) for pair in pairs])
         liver, tumour = f"{found.liver_dice.mean:.3f}", f"{found.tumour_dice.mean:.3f}"
         said = [liver, tumour] if found.tumour_dice.n else [liver]
         if found.tumour_free:

@@ -16,7 +16,6 @@ from liverlib.resample import SLAB
 from liverlib.scan import Grid, Volume
 
 Shares = tuple[Cube, np.ndarray]  # a cube, and (2, S, S, S) like its occupancy, 0…1
-FIRST = 1 / 3  # the first look's say, where both look, in what is liver
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def blend(
 ) -> None:
     """Draws into the mask what the second look says inside its box.
 
-    It joins the first by and by, over `MARGIN_MM` from the faces of its box, so that no
+    It takes over from the first by and by, over `MARGIN_MM` from the faces of its box, so that no
     seam is left.
     """
     inside = _part(mask, second[0].box)
@@ -164,11 +163,7 @@ def apart(liver: np.ndarray) -> np.ndarray:
 
 
 def _blended(first: Shares, second: Shares, spacing: Sequence[float]) -> Iterator[np.ndarray]:
-    """Slabs (2, X, Y, ≤ SLAB) of the shares in the second look's box.
-
-    What is liver both looks say, for the first sees more of what lies around it; what is tumour
-    the second alone (how that compares: `benchmarks/README.md`).
-    """
+    """Slabs (2, X, Y, ≤ SLAB) of the shares in the second look's box."""
     box = second[0].box
     x, y, z = _ramps(second[0], spacing)
     across = x[:, None] * y
@@ -176,10 +171,8 @@ def _blended(first: Shares, second: Shares, spacing: Sequence[float]) -> Iterato
     for n, (before, after) in enumerate(slabs):
         weight = (z[n * SLAB : (n + 1) * SLAB, None, None] * across).transpose(1, 2, 0)
         after -= before
-        after[0] *= (1 - FIRST) * weight
-        after[1] *= weight
+        after *= weight
         after += before
-        np.maximum(after[0], after[1], out=after[0])  # a tumour lies in its liver
         yield after
 
 

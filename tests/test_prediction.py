@@ -201,21 +201,3 @@ def test_a_dicom_mask_of_a_nifti_scan_is_refused_before_any_work(files, tmp_path
     assert cli.main([*files, "-o", str(tmp_path / "mask.dcm")]) == 2
     assert "that of a DICOM folder as .dcm too" in capsys.readouterr().err
     assert not (tmp_path / "mask.dcm").exists()
-
-
-def test_the_first_look_decides_where_the_second_is_in_doubt():
-    """Where both look, one vote of three on what is liver; none on what is tumour."""
-    grid = Grid.of((24, 24, 24), np.diag([2, 2, 2, 1.0]))
-    scan = Volume(np.zeros((24, 24, 24), np.int16), grid)
-
-    def drawn(first: float, second: tuple[float, float]) -> int:
-        answers = ((first, 0.0), second)
-        shares = [
-            np.broadcast_to(np.reshape(one, (2, 1, 1, 1)), (2, 24, 24, 24)) for one in answers
-        ]
-        looks = [Seen(to_cube(scan, None, WHOLE), one[None].astype(np.float32)) for one in shares]
-        return Prediction(grid, "", looks).mask().voxels[12, 12, 12]
-
-    assert drawn(0.9, (0.45, 0)) == 1 and drawn(0.1, (0.55, 0)) == 0  # in doubt
-    assert drawn(0.9, (0.05, 0)) == 0 and drawn(0.1, (0.95, 0)) == 1  # sure
-    assert drawn(0.1, (0.95, 0.8)) == 2

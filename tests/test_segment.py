@@ -74,7 +74,7 @@ def test_a_label_without_liver_has_a_cube_all_the_same():
     assert not cube.occupancy.any()
 
 
-def test_outside_its_box_the_second_look_changes_nothing_and_inside_it_outvotes_the_first():
+def test_outside_its_box_the_second_look_changes_nothing_and_inside_it_wins():
     scan, label = simple_case(size=48)
     cube = to_cube(scan, label, BODY)
     box = ((10, 34), (12, 36), (14, 38))
@@ -113,6 +113,12 @@ def test_the_box_that_is_found_is_the_labels_own_to_a_voxel_of_the_cube():
     found = np.array(found_box(cube, shares, scan.grid.spacing))
     assert np.abs(found - liver_box(label.voxels > 0, scan.grid.spacing)).max() <= 2
     assert found_box(cube, np.zeros_like(shares), scan.grid.spacing) is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_liver_all_of_tumour_is_kept():
+    everything = np.ones((2, 5, 5, 5), np.float32)
+    np.testing.assert_array_equal(keep(everything), everything)
 
 
 def test_of_the_liver_the_largest_piece_is_kept():
