@@ -81,9 +81,6 @@ def _add_training(command: typing.Callable) -> None:
             help="weights to start from, or: shipped",
         )
     train.add_argument("--look", choices=LOOKS, help="only this one (default: one after the other)")
-    train.add_argument(
-        "--half", type=Path, metavar="FILE", help="the weights there too, in half the size"
-    )
     train.add_argument("--tensorboard", action="store_true", help="each epoch for TensorBoard too")
     prepared = command(commands.prepare, "phantom cube", data=False)
     prepared.add_argument("data", type=Path, nargs="?", help="labelled scans (default: phantoms)")

@@ -68,11 +68,6 @@ def train(options: argparse.Namespace) -> None:
         history = run.train_all()
     weights = run.folder / (options.look or "") / "weights.safetensors"
     print(f"{len(history)} epochs: {_short(weights)}")
-    if options.half:
-        from liverlib.unet import load_networks, save_networks
-
-        save_networks(options.half, load_networks(weights), half=True)
-        print(f"{size_on_disk(options.half) / 1e6:.1f} MB: {_short(options.half)}")
 
 
 def prepare(options: argparse.Namespace) -> None:

@@ -82,12 +82,12 @@ def _on_gpu(body: int, liver: int, **settings: Any) -> RunSettings:
     )
 
 
-def _on_drawn_scans(**settings: Any) -> RunSettings:
-    """Networks that learn from anatomies, on two cores."""
+def _on_drawn_scans(body: int, liver: int, **settings: Any) -> RunSettings:
+    """Networks that learn from anatomies, on two cores, for so many epochs in each look."""
     return RunSettings(
-        anatomy=AnatomySettings(count=120),
-        body=replace(TrainSettings(), tumour=0.2, liver=0.3, implants=0.0, **settings),
-        liver=replace(SECOND_LOOK, implants=0.0, **settings),
+        anatomy=AnatomySettings(count=120),  # tumours are drawn with the rest
+        body=replace(TrainSettings(), epochs=body, tumour=0.2, liver=0.3, implants=0.0, **settings),
+        liver=replace(SECOND_LOOK, epochs=liver, implants=0.0, **settings),
     )
 
 
@@ -96,8 +96,8 @@ PRESETS = {
     "gpu": _on_gpu(20, 60, window=96, **LARGE),  # 131 cases, one GPU, an hour or less
     "best": _on_gpu(40, 200, **LARGEST),  # the same in hours
     # The weights in the package: on windows of drawn scans, then on whole cubes (`make weights`).
-    "shipped": _on_drawn_scans(epochs=12, steps=500),
-    "shipped-whole": _on_drawn_scans(epochs=2, steps=250, window=0, batch=1, learning_rate=1e-3),
+    "shipped": _on_drawn_scans(12, 12, steps=500),
+    "shipped-whole": _on_drawn_scans(2, 6, steps=250, window=0, batch=1, learning_rate=1e-3),
     "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
 }
 
