@@ -97,7 +97,7 @@ PRESETS = {
     "best": _on_gpu(40, 200, **LARGEST),  # the same in hours
     # The weights in the package: on windows of drawn scans, then on whole cubes (`make weights`).
     "shipped": _on_drawn_scans(12, 12, steps=500),
-    "shipped-whole": _on_drawn_scans(2, 6, steps=250, window=0, batch=1, learning_rate=1e-3),
+    "shipped-whole": _on_drawn_scans(2, 2, steps=250, window=0, batch=1, learning_rate=1e-3),
     "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
 }
 
