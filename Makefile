@@ -32,7 +32,7 @@ fuzz: $(VENV)/.ready-dev
 notebooks: $(VENV)/.ready-dev
 	$(BIN)/python tests/keep_outputs.py notebooks/*.ipynb
 
-# The weights in liverlib/weights, as they were made: an hour and a half on two cores, a look on each;
+# The weights in liverlib/weights, as they were made: about an hour on two cores, a look on each;
 # first on windows, then on whole cubes; at last it is chosen how readily a tumour is called.
 WEIGHTS_1 = $(BIN)/liverlib train --preset shipped --run windows
 WEIGHTS_2 = $(BIN)/liverlib train --preset shipped-whole --run whole \
