@@ -21,7 +21,7 @@ from liverlib.shapes import Box
 from liverlib.skeleton import draw_skeleton
 from liverlib.viscera import draw_great_vessels, draw_viscera
 
-DRAWING = 1  # raised when equal settings come to draw other maps
+DRAWING = 2  # raised when equal settings come to draw other maps
 AIR, MOST = 0, 256  # tissues
 LIVER_ODDS = (0.6, 0.12, 0.14, 0.07, 0.07)
 KEPT = 1500  # places remembered of a liver
@@ -104,7 +104,7 @@ def make_anatomy(index: int, settings: AnatomySettings) -> dict[str, np.ndarray]
     cavity = c.number(body.hu["fat"] + 4, 9, False)
     if arms:
         _arms(c, body, random)
-    draw_skeleton(c, body, random)
+    draw_skeleton(c, body, random, cartilage=True)
     draw_heart(c, body, random)
     draw_viscera(c, body, random)
     draw_liver(c, body, random)

@@ -22,15 +22,13 @@ def augment(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
     return grey(image, random), occupancy
 
 
-def implant(
-    image: Tensor, occupancy: Tensor, random: torch.Generator, scale: float = 1.0
-) -> tuple[Tensor, Tensor]:
+def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """A made-up tumour somewhere in the liver of each sample that shows enough of one.
 
     Few patients have few tumours, and a network soon knows each by heart; made-up ones never come
     twice (Hu et al., Label-Free Liver Tumor Segmentation, CVPR 2023). They are lobed, darker or
     brighter than the liver, some with a rim or a dead centre, and keep the image's own noise.
-    Their radius is 2 to 20 voxels, times `scale`.
+    Their radius is 2 to 20 voxels.
     """
     image, occupancy = image.clone(), occupancy.clone()
     for grey, (liver, tumour) in zip(image[:, 0], occupancy, strict=True):
@@ -40,14 +38,14 @@ def implant(
             continue
         centre = inside[torch.randint(len(inside), (1,), generator=random).item()].tolist()
         radius = 7 * math.exp(0.5 * torch.randn(1, generator=random).item())
-        radius = scale * min(max(2.0, radius), 20.0)
+        radius = min(max(2.0, radius), 20.0)
         reach = math.ceil(2.5 * radius) + 4  # no lump is wider
         box = tuple(slice(max(0, place - reach), place + reach + 1) for place in centre)
         axes = [
-            torch.arange(n)[part] - place
+            torch.arange(n, device=image.device)[part] - place
             for n, part, place in zip(liver.shape, box, centre, strict=True)
         ]
-        depth = _lump(axes, radius, random).to(image.device)
+        depth = lump(axes, radius, random)
         brightness = grey[sure].mean()
         grey, liver, tumour = grey[box], liver[box], tumour[box]
         smooth = F.avg_pool3d(grey[None], 3, stride=1, padding=1, count_include_pad=False)[0]
@@ -58,7 +56,7 @@ def implant(
     return image, occupancy
 
 
-def _lump(axes: list[Tensor], radius: float, random: torch.Generator) -> Tensor:
+def lump(axes: list[Tensor], radius: float, random: torch.Generator) -> Tensor:
     """How deep each place, so many voxels from the middle along the axes, lies in an uneven
     ellipsoid: (D, H, W), in voxels."""
     radii = radius * (0.15 * torch.randn(3, generator=random)).exp()

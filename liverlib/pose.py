@@ -56,16 +56,18 @@ class Pose:
 
     def _bent(self, mm: Tensor) -> Tensor:
         """Displacements (1, 3, …) in mm at places (1, …, 3) of the patient."""
-        at = (mm / self._tensor(self.extent) * 2 - 1).flip(-1)
-        field = self.field.to(self.device)
+        extent = torch.tensor(self.extent, dtype=torch.float32, device=mm.device)
+        at = (mm / extent * 2 - 1).flip(-1)
+        field = self.field.to(mm.device)
         return F.grid_sample(field, at, padding_mode="border", align_corners=True)
 
     def _back(self, places: np.ndarray) -> np.ndarray:
         """Places of the map, in mm, where they lie in the patient: to a millimetre or two."""
         found = places
         for _ in range(3):
-            moved = self._bent(self._tensor(found)[None, :, None, None])[0, :, :, 0, 0].T
-            found = (places - moved.cpu().numpy() - self.centre) @ self.turn + self.centre
+            at = torch.tensor(found, dtype=torch.float32)  # few: faster where they are
+            moved = self._bent(at[None, :, None, None])[0, :, :, 0, 0].T
+            found = (places - moved.numpy() - self.centre) @ self.turn + self.centre
         return found
 
 
@@ -83,7 +85,8 @@ def _field(random: np.random.Generator) -> Tensor:
 def view(pose: Pose, crop: str, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """What a cube covers, from and to, in the patient's mm: the body, or the liver with a margin.
 
-    The scan reaches from chest to pelvis, or just around the liver, or cuts its dome or its tip.
+    The scan reaches from chest to pelvis, or just around the liver, or cuts its dome or its tip, or
+    is a slab of a few centimetres.
     """
     low, high = pose.body[:, 2].min(), pose.body[:, 2].max()
     liver = pose.liver if len(pose.liver) else pose.body
@@ -96,6 +99,9 @@ def view(pose: Pose, crop: str, random: np.random.Generator) -> tuple[np.ndarray
         low = tip + random.uniform(0, 0.35) * (dome - tip)
     elif kind < 0.2:
         high = dome - random.uniform(0, 0.3) * (dome - tip)
+    elif kind < 0.28:
+        middle, half = random.uniform(tip + 20, max(dome - 20, tip + 21)), random.uniform(15, 40)
+        low, high = middle - half, middle + half
     shown, margin = pose.body, 7.0
     if crop == "liver":
         shown, margin = liver, MARGIN_MM

@@ -71,6 +71,8 @@ ORIGINAL = TrainSettings(  # the original project's recipe
     average=0.0, clip=0.0,
 )  # fmt: skip
 LARGE = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compiled": True}
+DRAWN = {"window": 0, "batch": 4, "epochs": 10, "steps": 1000, "learning_rate": 2e-3,
+         "warmup": 200, "implants": 0.0, "average": 0.999}  # fmt: skip
 LARGEST = {**LARGE, "channels": (32, 64, 128, 256, 320), "window": 128}
 
 
@@ -82,22 +84,16 @@ def _on_gpu(body: int, liver: int, **settings: Any) -> RunSettings:
     )
 
 
-def _on_drawn_scans(body: int, liver: int, **settings: Any) -> RunSettings:
-    """Networks that learn from anatomies, on two cores, for so many epochs in each look."""
-    return RunSettings(
-        anatomy=AnatomySettings(count=120),  # tumours are drawn with the rest
-        body=replace(TrainSettings(), epochs=body, tumour=0.2, liver=0.3, implants=0.0, **settings),
-        liver=replace(SECOND_LOOK, epochs=liver, implants=0.0, **settings),
-    )
-
-
+SHIPPED = RunSettings(  # the weights in the package: minutes on a GPU, most of a day without
+    anatomy=AnatomySettings(count=240),
+    body=replace(TrainSettings(), **DRAWN),
+    liver=replace(SECOND_LOOK, channels=(24, 48, 96, 160), **DRAWN),
+)
 PRESETS = {
     "demo": RunSettings(),  # phantoms, two cores, minutes
     "gpu": _on_gpu(20, 60, window=96, **LARGE),  # 131 cases, one GPU, an hour or less
     "best": _on_gpu(40, 200, **LARGEST),  # the same in hours
-    # The weights in the package: on windows of drawn scans, then on whole cubes (`make weights`).
-    "shipped": _on_drawn_scans(12, 12, steps=500),
-    "shipped-whole": _on_drawn_scans(2, 2, steps=250, window=0, batch=1, learning_rate=1e-3),
+    "shipped": SHIPPED,
     "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
 }
 

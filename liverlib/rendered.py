@@ -16,18 +16,16 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional as F
 
-from liverlib.augment import implant
 from liverlib.cube import CubeSettings
 from liverlib.pose import Anatomy, Pose, view
 from liverlib.presets import TrainSettings
+from liverlib.tumours import WATERY, draw_cysts, draw_patches, draw_tumours, smooth, white
 from liverlib.windows import in_turn
 
-TUMOURS = {"body": 0.5, "liver": 0.85}  # their size in a cube: `implant`'s scale
+TUMOURS = {"body": 0.5, "liver": 0.85}  # their size in a cube
 # Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
 WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
-MOST_TUMOURS = 8  # in a window, unless they are small
-UNDER_THE_SKIN = 7  # the unevenness of that fat
-WATERY = 75  # HU: in darker livers a cyst would look like a tumour
+UNDER_THE_SKIN, IN_THE_BELLY = 7, 9  # the unevenness of that fat
 
 
 class Rendered:
@@ -70,9 +68,13 @@ class Rendered:
         level = own + random.normal(0, 3) - random.uniform(0, 20) * (random.random() < 0.15)
         window = [edge + level * (self.cube.crop == "liver") for edge in self.cube.window]
         image, share = self._seen(anatomy, places, voxel, contrast, window, random)
+        if random.random() < 0.2:
+            draw_patches(image, share, own, window, random)
         if own > WATERY and random.random() < 0.15:
-            image = cysts(image, share, window, random)
-        image, tumour = self._tumours(image, share, random)
+            draw_cysts(image, share, window, random)
+        tumour = torch.zeros_like(share)
+        if random.random() < 0.67:
+            tumour = draw_tumours(image, share, own, window, TUMOURS[self.cube.crop], random)
         image = scanned(image, voxel[2], window[1] - window[0], random)
         both = torch.cat([share, tumour], 1)
         return tuple((x.clamp(0, 1) * 255).round().to(torch.uint8) for x in (image, both))
@@ -107,8 +109,9 @@ class Rendered:
     ) -> tuple[Tensor, Tensor]:
         """Grey values 0…1 and the liver's share, (1, 1, …) each, of voxels around `places`."""
         hu, unevenness, liver = (torch.from_numpy(one).to(self.device) for one in contrast)
-        texture = smooth(self.edge, random.choice((3, 3, 5, 9)), random).to(self.device)[0, 0]
+        texture = smooth(self.edge, random.choice((3, 3, 5, 9)), random, self.device)[0, 0]
         low, high = window
+        stuffed = self._stuffing(anatomy.table, random)
         shape, flat = anatomy.tissue.shape, anatomy.tissue.flatten()
         grey, share = torch.zeros_like(places[0]), torch.zeros_like(places[0])
         for within in WITHIN:
@@ -118,24 +121,29 @@ class Rendered:
             ]
             found = flat[(at[0] * shape[1] + at[1]) * shape[2] + at[2]].int()
             value = hu[found] + unevenness[found] * texture
+            for blob, fat, other in stuffed:
+                value = torch.where(blob & fat[found], other, value)
             grey += value.sub_(low).div_(high - low).clamp_(0, 1)
             share += liver[found]
         return grey[None, None] / len(WITHIN), share[None, None] / len(WITHIN)
 
-    def _tumours(
-        self, image: Tensor, share: Tensor, random: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """The image with tumours, in two of three, and their share."""
-        both = torch.cat([share, torch.zeros_like(share)], 1)
-        if random.random() < 0.67:
-            generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-            scale = TUMOURS[self.cube.crop] * random.lognormal(0, 0.5)
-            count = min(random.geometric(0.45), MOST_TUMOURS)
-            if random.random() < 0.12:  # the liver is full of small ones
-                scale, count = 0.45 * scale, random.integers(MOST_TUMOURS, 3 * MOST_TUMOURS)
-            for _ in range(count):
-                image, both = implant(image, both, generator, scale)
-        return image, both[:, 1:]
+    def _stuffing(
+        self, table: np.ndarray, random: np.random.Generator
+    ) -> list[tuple[Tensor, Tensor, float]]:
+        """What now and then lies in the belly's fat, in shapes of no organ: places, whether a
+        tissue is that fat, and HU there. In patients there is less room than in anatomies."""
+        if random.random() > 0.3:
+            return []
+        hu, unevenness, _ = table.T
+        fat = (hu > -140) & (hu <= -40) & (unevenness == IN_THE_BELLY)
+        return [
+            (
+                smooth(self.edge, int(random.integers(7, 20)), random, self.device)[0, 0] > 0.6,
+                torch.from_numpy(fat).to(self.device),
+                random.uniform(-40, 130),
+            )
+            for _ in range(random.integers(1, 5))
+        ]
 
 
 def parenchyma(table: np.ndarray) -> int:
@@ -180,31 +188,6 @@ def look_alikes(
         hu[vessels] = liver - random.uniform(8, 35)
 
 
-def smooth(edge: int, width: int, random: np.random.Generator) -> Tensor:
-    """Noise (1, 1, …) of about unit variance with features `width` voxels wide."""
-    n = edge // width + 2
-    coarse = torch.from_numpy(random.standard_normal((1, 1, n, n, n), np.float32))
-    return 1.5 * F.interpolate(coarse, (edge,) * 3, mode="trilinear", align_corners=True)
-
-
-def cysts(
-    image: Tensor, share: Tensor, window: Sequence[float], random: np.random.Generator
-) -> Tensor:
-    """The image with some balls of water in the liver, which are no tumours."""
-    inside = (share[0, 0] > 0.9).nonzero()
-    if not len(inside):
-        return image
-    places = (torch.arange(n, device=image.device) for n in image.shape[2:])
-    axes = torch.meshgrid(*places, indexing="ij")
-    for _ in range(random.integers(1, 4)):
-        centre = inside[int(random.integers(len(inside)))]
-        apart = sum((axis - c) ** 2 for axis, c in zip(axes, centre, strict=True)).sqrt()
-        cover = (random.uniform(1.5, 8) - apart + 0.5).clamp(0, 1) * share
-        value = (random.uniform(-8, 18) - window[0]) / (window[1] - window[0])
-        image = image + cover * (value - image)
-    return image
-
-
 def scanned(image: Tensor, slice_mm: float, width: float, random: np.random.Generator) -> Tensor:
     """An image of grey values 0…1, `width` HU apart, with slices of some thickness, noise,
     streaks, and a shade that is not even."""
@@ -214,19 +197,19 @@ def scanned(image: Tensor, slice_mm: float, width: float, random: np.random.Gene
         count = max(8, math.ceil(edge * slice_mm / thick))
         coarse = F.interpolate(image, (edge, edge, count), mode="area")
         image = F.interpolate(coarse, (edge,) * 3, mode="trilinear")
-    level = random.lognormal(math.log(8), 0.6) / width
-    noise = torch.from_numpy(random.standard_normal(tuple(image.shape), np.float32))
+    level, device = random.lognormal(math.log(8), 0.6) / width, image.device
+    noise = white(image.shape, random, device)
     if random.random() < 0.5:
         noise = 2.5 * F.avg_pool3d(noise, 3, 1, 1)
     noise = level * noise
     if random.random() < 0.25:
-        noise += random.lognormal(math.log(9), 0.7) / width * streaks(edge, random)
+        noise += random.lognormal(math.log(9), 0.7) / width * streaks(edge, random, device)
     if random.random() < 0.4:
-        noise += random.uniform(2, 9) / width * smooth(edge, max(edge // 3, 20), random)
-    return image + noise.to(image.device)
+        noise += random.uniform(2, 9) / width * smooth(edge, max(edge // 3, 20), random, device)
+    return image + noise
 
 
-def streaks(edge: int, random: np.random.Generator) -> Tensor:
+def streaks(edge: int, random: np.random.Generator, device: torch.device | str = "cpu") -> Tensor:
     """Streaks (1, 1, …) of about unit variance that run, in a slice, from one point.
 
     Those of metal and of bone fan out; those of arms beside the body lie side by side.
@@ -234,12 +217,13 @@ def streaks(edge: int, random: np.random.Generator) -> Tensor:
     far = edge * random.uniform(0.35, 3)  # from the middle of the window
     beside = math.pi * random.integers(2) + random.normal(0, 0.3)
     way = beside if random.random() < 0.6 else random.uniform(-math.pi, math.pi)
-    x, y = torch.meshgrid(*[torch.arange(edge) - edge / 2] * 2, indexing="ij")
+    middle = torch.arange(edge, device=device) - edge / 2
+    x, y = torch.meshgrid(middle, middle, indexing="ij")
     along, across = x * math.cos(way) + y * math.sin(way), y * math.cos(way) - x * math.sin(way)
     wide, high = 2.5 * random.lognormal(0, 0.8), random.uniform(2, 20)  # voxels
     place = (torch.atan2(across, along + far) / math.pi + 1) * (math.pi * far / wide)
     count = (edge // int(high) + 2, int(2 * math.pi * far / wide) + 2)
-    coarse = torch.from_numpy(random.standard_normal((1, 1, *count), np.float32))
+    coarse = white((1, 1, *count), random, device)
     found = F.interpolate(coarse, (edge, count[1]), mode="bilinear")[0, 0]  # (z, place)
     first, part = place.long(), place.frac()
     streak = found[:, first] * (1 - part) + found[:, first + 1] * part

@@ -2,15 +2,17 @@
 
 import numpy as np
 
-from liverlib.anatomy import Body, organ
+from liverlib.anatomy import Body, curve, organ
 from liverlib.canvas import Canvas
 from liverlib.shapes import both, ellipsoid, tubes
 
 
-def draw_skeleton(c: Canvas, b: Body, random: np.random.Generator) -> None:
-    """Bones and the muscles that go with them."""
+def draw_skeleton(c: Canvas, b: Body, random: np.random.Generator, cartilage: bool = False) -> None:
+    """Bones and the muscles that go with them; with `cartilage`, what joins ribs and breastbone."""
     for draw in (_muscles, _spine, _ribs, _hips):
         draw(c, b, random)
+    if cartilage:
+        _cartilage(c, b, random)
 
 
 def _spine(c: Canvas, b: Body, random: np.random.Generator) -> None:
@@ -87,6 +89,43 @@ def _ribs(c: Canvas, b: Body, random: np.random.Generator) -> None:
             d = tubes(f, line, np.full(32, random.uniform(3.3, 4.2)), links)
             c.paint((box, d), b.bone + 280, 60)
             c.paint((box, d + 2.2), b.bone, 40, edge=2.5)
+
+
+def _cartilage(c: Canvas, b: Body, random: np.random.Generator) -> None:
+    """The lower edge of the chest, in front of the liver and much like it, and the breastbone."""
+    inset, belly = 0.55 * b.wall, 0.25 * b.belly
+    tip, value = random.uniform(78, 118), random.uniform(70, 135)
+    for side in (-1, 1):
+        for start, end in (
+            ((2.0, tip - 95), (2.75, tip - 25)),
+            ((2.15, tip - 62), (2.9, tip - 8)),
+            ((2.3, tip - 28), (3.0, tip + 4)),
+            ((2.3, tip + 12), (3.05, tip + 22)),
+            ((2.3, tip + 42), (3.05, tip + 52)),
+        ):
+            a = np.linspace(start[0], end[0], 9)
+            z = np.linspace(start[1], end[1], 9) - 14 * np.sin(np.linspace(0, np.pi, 9))
+            narrow = 10 * np.clip((z - 80) / 100, 0, 1)
+            x, y = (
+                (146 - inset - narrow) * np.sin(a),
+                belly - 3 - (106 - inset - narrow) * np.cos(a),
+            )
+            line = np.stack([side * x, y, z], 1) + random.normal(0, 1.5, 3)
+            radii = np.full(len(line), random.uniform(4.5, 7))
+            box, f = c.fine(line.min(0) - 10, line.max(0) + 10)
+            c.paint((box, tubes(f, line, radii)), value, 12)
+            if random.random() < 0.4:  # calcified here and there
+                spot = line[random.integers(1, 8)] + random.normal(0, 2, (2, 3))
+                box, f = c.fine(spot.min(0) - 6, spot.max(0) + 6)
+                c.paint((box, tubes(f, spot, [2, 2])), random.uniform(180, 420), 40)
+    y = belly - 3 + 106 - inset
+    line = curve([(0, y - 14, tip - 22), (0, y - 6, tip), (0, y - 4, tip + 60), (0, y - 8, 400)])
+    box, f = c.fine(line.min(0) - 25, line.max(0) + 25)
+    for shift in (-9, 0, 9):
+        d = tubes(f, np.add(line[1:], (shift, 0, 0)), np.full(len(line) - 1, 6.0))
+        c.paint((box, d), b.bone + 200, 60)
+        c.paint((box, d + 2), b.bone, 40, edge=2)
+    c.paint((box, tubes(f, line[:4], np.full(4, 4.5))), value, 10)
 
 
 def _hips(c: Canvas, b: Body, random: np.random.Generator) -> None:

@@ -64,7 +64,9 @@ def train(
         say("No tumours in the cases to train on: the liver alone is learned.")
     steps = settings.steps or math.ceil(len(windows.paths) / settings.batch)
     batches = ahead(
-        lambda step: windows.batch(training.share(step)), range(first * steps, last * steps)
+        lambda step: windows.batch(training.share(step)),
+        range(first * steps, last * steps),
+        threads=4 if training.device.type == "cuda" else 1,  # they wait for the GPU in turn
     )
     said, hidden = f"training {folder.name}", None if main else True
     bar = tqdm(total=steps * last, initial=steps * first, desc=said, unit="step", disable=hidden)

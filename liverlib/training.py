@@ -37,6 +37,7 @@ class Training:
 
     def __init__(self, settings: TrainSettings, edge: int) -> None:
         torch.manual_seed(settings.seed)
+        torch.backends.cudnn.benchmark = True  # windows are all of one size
         self.settings, self.edge = settings, edge
         self.network = UNet3D(settings.channels, settings.fold, settings.norm)
         device = best_device()
@@ -106,9 +107,8 @@ class Training:
             )
         decay = min(self.settings.average, (1 + step) / (10 + step))  # it forgets its start
         with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-            for mean, value in pairs:
-                mean.lerp_(value, 1 - decay)
+            means, values = (list(one.parameters()) for one in (self.average, self.network))
+            torch._foreach_lerp_(means, values, 1 - decay)
         return loss if usable else math.nan
 
     def _backward(self, image: Tensor, occupancy: Tensor) -> float:

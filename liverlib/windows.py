@@ -6,6 +6,7 @@ sees depends on the seed and n alone: so a resumed training equals an undisturbe
 processes together equal one.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,16 +80,16 @@ def floats(
     return tuple(x.to(device, non_blocking=True).float().div_(255) for x in (image, occupancy))
 
 
-def ahead(make: Callable[[Any], Any], items: Iterable) -> Iterator:
-    """`make` of each item, the next one under way in another thread while one is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = None
+def ahead(make: Callable[[Any], Any], items: Iterable, threads: int = 1) -> Iterator:
+    """`make` of each item, in order, the next ones under way in other threads while one is used."""
+    with ThreadPoolExecutor(threads) as pool:
+        coming = deque()
         for item in items:
-            coming, ready = pool.submit(make, item), coming
-            if ready:
-                yield ready.result()
-        if coming:
-            yield coming.result()
+            coming.append(pool.submit(make, item))
+            if len(coming) > threads:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def whole(path: Path) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,189 @@
+"""What a drawn liver holds: tumours of many kinds, and what only looks like one.
+
+Lengths are in voxels, `window` the HU of the darkest and the brightest grey value of an image.
+Everything is drawn in place, on the device of the image.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from liverlib.augment import lump
+from liverlib.shapes import Box
+
+MOST = 8  # tumours in a window, unless they are small
+WATERY = 75  # HU: in darker livers a cyst would look like a tumour
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How tumours look, in HU and voxels; those of one patient tend to be alike."""
+
+    contrast: float  # to the liver
+    edge: float  # over which that fades
+    fine: float  # unevenness within, of small features
+    coarse: float  # and, in large tumours, of large ones
+    rim: float
+    width: float  # of the rim
+    dead: float | None  # the HU of a dead centre
+    chalk: float  # brightness of calcified spots
+    lobes: int
+    bulge: int  # how far it may grow out of the liver
+
+    @classmethod
+    def any(cls, liver: float, random: np.random.Generator) -> "Kind":
+        """One at random, in a liver of so many HU."""
+        size = float(np.clip(random.lognormal(math.log(28), 0.45), 10, 75))
+        bright = random.random() < (0.2 if liver > 45 else 0.5)
+        return cls(
+            contrast=size if bright else -min(size, max(liver + 5, 12)),
+            edge=random.uniform(1, 4.5),
+            fine=random.uniform(0, 12) * (random.random() < 0.6),
+            coarse=random.uniform(8, 30) * (random.random() < 0.5),
+            rim=random.uniform(-15, 50) * (random.random() < 0.35),
+            width=random.uniform(1, 3),
+            dead=random.uniform(0, 35) if random.random() < 0.3 else None,
+            chalk=random.uniform(80, 400) * (random.random() < 0.05),
+            lobes=int(random.integers(0, 4)) * (random.random() < 0.5),
+            bulge=int(random.integers(2, 5)) * (random.random() < 0.3),
+        )
+
+
+def draw_tumours(
+    image: Tensor, share: Tensor, liver: float, window: Sequence[float], scale: float, random
+) -> Tensor:
+    """The tumours' share (1, 1, …) after some are drawn into an image, and their bulges into the
+    liver's share: few or many, small or large, apart or in heaps. None where there is no liver."""
+    tumour = torch.zeros_like(share)
+    inside = (share[0, 0] > 0.9).nonzero()
+    if len(inside) < 500:
+        return tumour
+    kind, dice = Kind.any(liver, random), random.random()
+    scale, count = scale * random.lognormal(0, 0.5), min(int(random.geometric(0.45)), MOST)
+    if dice < 0.12:  # the liver is full of small ones
+        scale, count = 0.45 * scale, int(random.integers(MOST, 3 * MOST))
+    elif dice < 0.22:  # one that fills much of it
+        scale, count = scale * random.uniform(2, 4), 1
+    textures = [smooth(share.shape[-1], width, random, share.device) for width in (4, 11)]
+    centre, heaped = None, random.random() < 0.3
+    for _ in range(count):
+        places = inside[random.integers(len(inside), size=20)]
+        if centre is None or not heaped:
+            centre = places[0]
+        else:
+            centre = places[(places - centre).square().sum(1).argmin()]
+        radius = max(1.5, scale * float(np.clip(7 * random.lognormal(0, 0.5), 2, 20)))
+        own = kind if random.random() < 0.8 else Kind.any(liver, random)
+        least = 8 + 24 / radius  # HU: smaller ones, fainter than that, nobody could label
+        strength = math.copysign(max(abs(own.contrast), least), own.contrast)
+        _tumour(image, share, tumour, centre.tolist(), radius, own, liver + strength, window,
+                textures, random)  # fmt: skip
+    return tumour
+
+
+def _tumour(
+    image: Tensor, share: Tensor, tumour: Tensor, centre: list[int], radius: float, kind: Kind,
+    hu: float, window: Sequence[float], textures: Sequence[Tensor], random: np.random.Generator,
+) -> None:  # fmt: skip
+    box, depth = _lobed(centre, radius, kind.lobes, share, random)
+    fine, coarse = (one[0, 0][box] for one in textures)
+    value = hu + kind.fine * fine
+    if kind.coarse and radius > 8:
+        value += kind.coarse * coarse
+    if kind.rim and radius > 4:
+        value += kind.rim * torch.exp(-(((depth - kind.width) / kind.width) ** 2))
+    if kind.dead is not None and radius > 5:
+        value += ((depth - 0.4 * radius) / 3).clamp(0, 1) * (kind.dead - value)
+    if kind.chalk and radius > 3:
+        value += kind.chalk * (fine - 1.2).clamp(0, 1) * (depth > 1)
+    low, high = window
+    grey, liver, there = image[0, 0][box], share[0, 0][box], tumour[0, 0][box]
+    within = liver
+    if kind.bulge:
+        within = F.avg_pool3d(liver[None], 2 * kind.bulge + 1, 1, kind.bulge)[0].mul(3).clamp(0, 1)
+        within = torch.maximum(liver, within)
+    cover = within * (0.5 + depth / kind.edge).clamp(0, 1)
+    grey += cover * (((value - low) / (high - low)).clamp(0, 1) - grey)
+    torch.maximum(there, within * (0.5 + depth).clamp(0, 1), out=there)
+    torch.maximum(liver, there, out=liver)
+
+
+def draw_cysts(
+    image: Tensor, share: Tensor, window: Sequence[float], random: np.random.Generator
+) -> None:
+    """Some balls of water in the liver, which are no tumours."""
+    inside = (share[0, 0] > 0.9).nonzero()
+    for _ in range(random.integers(1, 4) if len(inside) else 0):
+        centre, radius = inside[int(random.integers(len(inside)))].tolist(), random.uniform(1.5, 8)
+        box, axes = _box(centre, radius + 1, share)
+        apart = sum(axis.square() for axis in axes).sqrt()
+        _blend(image, share, box, (radius - apart + 0.5).clamp(0, 1),
+               random.uniform(-8, 18), window)  # fmt: skip
+
+
+def draw_patches(
+    image: Tensor, share: Tensor, liver: float, window: Sequence[float], random
+) -> None:
+    """Parts of the liver with more fat than the rest, or less blood: broad, faint, without edge."""
+    inside = (share[0, 0] > 0.9).nonzero()
+    for _ in range(random.integers(1, 4) if len(inside) else 0):
+        centre, radius = inside[int(random.integers(len(inside)))].tolist(), random.uniform(6, 20)
+        box, depth = _lobed(centre, radius, 1, share, random)
+        cover = (0.5 + depth / random.uniform(7, 14)).clamp(0, 1)
+        _blend(image, share, box, random.uniform(0.4, 1) * cover,
+               liver + random.uniform(-20, 15), window)  # fmt: skip
+
+
+def smooth(
+    edge: int, width: int, random: np.random.Generator, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Noise (1, 1, …) of about unit variance with features `width` voxels wide."""
+    coarse = white((1, 1, *(edge // width + 2,) * 3), random, device)
+    return 1.5 * F.interpolate(coarse, (edge,) * 3, mode="trilinear", align_corners=True)
+
+
+def white(
+    shape: Sequence[int], random: np.random.Generator, device: torch.device | str = "cpu"
+) -> Tensor:
+    """White noise of unit variance, made on the device: other devices, other noise."""
+    there = torch.Generator(device).manual_seed(int(random.integers(2**62)))
+    return torch.randn(tuple(shape), generator=there, device=device)
+
+
+def _lobed(
+    centre: list[int], radius: float, lobes: int, share: Tensor, random: np.random.Generator
+) -> tuple[Box, Tensor]:
+    """How deep the places of a box lie in a lump with so many lobes beside its middle."""
+    generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+    box, axes = _box(centre, 2.5 * radius + 4, share)
+    depth = lump(axes, radius, generator)
+    for _ in range(lobes):
+        way = random.normal(0, 1, 3)
+        away = (0.9 * radius * way / np.linalg.norm(way)).tolist()
+        moved = [axis - float(one) for axis, one in zip(axes, away, strict=True)]
+        depth = torch.maximum(depth, lump(moved, radius * random.uniform(0.4, 0.7), generator))
+    return box, depth
+
+
+def _box(centre: list[int], reach: float, share: Tensor) -> tuple[Box, list[Tensor]]:
+    """The voxels around a centre, and how far they lie from it along each axis, (n, 1, 1) …"""
+    reach, box, axes = math.ceil(reach), [], []
+    for axis, (place, n) in enumerate(zip(centre, share.shape[2:], strict=True)):
+        low, high = max(0, place - reach), min(n, place + reach + 1)
+        box.append(slice(low, high))
+        along = torch.arange(low - place, high - place, device=share.device, dtype=torch.float32)
+        axes.append(along.reshape([-1 if other == axis else 1 for other in range(3)]))
+    return tuple(box), axes
+
+
+def _blend(
+    image: Tensor, share: Tensor, box: Box, cover: Tensor, hu: float, window: Sequence[float]
+) -> None:
+    grey = image[0, 0][box]
+    value = min(max((hu - window[0]) / (window[1] - window[0]), 0.0), 1.0)
+    grey += cover * share[0, 0][box] * (value - grey)
