@@ -32,17 +32,13 @@ fuzz: $(VENV)/.ready-dev
 notebooks: $(VENV)/.ready-dev
 	$(BIN)/python tests/keep_outputs.py notebooks/*.ipynb
 
-# The weights in liverlib/weights, as they were made: about an hour on two cores, a look on each;
-# first on windows, then on whole cubes; at last it is chosen how readily a tumour is called.
-WEIGHTS_1 = $(BIN)/liverlib train --preset shipped --run windows
-WEIGHTS_2 = $(BIN)/liverlib train --preset shipped-whole --run whole \
-	--start results/windows/weights.safetensors
+# The weights in liverlib/weights, as they were made: minutes on a GPU, most of a day on two cores,
+# both looks at once; at last it is chosen how readily a tumour is called.
+WEIGHTS = OMP_NUM_THREADS=1 $(BIN)/liverlib train --preset shipped --run shipped
 weights: $(VENV)/.ready
-	for look in body liver; do OMP_NUM_THREADS=1 $(WEIGHTS_1) --look $$look & done; wait
-	$(WEIGHTS_1)
-	for look in body liver; do OMP_NUM_THREADS=1 $(WEIGHTS_2) --look $$look & done; wait
-	$(WEIGHTS_2)
-	$(BIN)/python benchmarks/calibrate.py results/whole/weights.safetensors \
+	for look in body liver; do $(WEIGHTS) --look $$look & done; wait
+	$(WEIGHTS)
+	$(BIN)/python benchmarks/calibrate.py results/shipped/weights.safetensors \
 		-o liverlib/weights/shipped.safetensors
 
 # The notebooks as in Colab: the versions it ships of what differs most, neither liverlib nor what

@@ -1,4 +1,4 @@
-"""What each kind of variation brings: short trainings on drawn scans, each without one kind.
+"""What each kind of variation brings: short trainings on drawn windows, each without one kind.
 
 `python benchmarks/ablation.py [--steps 1000] [--only NAME …] [--trained NAME WEIGHTS …]
 [--pair SCAN LABEL]`. Both looks of each are trained, a process each, and scored together on scans
@@ -23,6 +23,7 @@ from liverlib.metrics import CaseScore, score_case, summarise
 from liverlib.phantom import PhantomSettings, write_dataset
 from liverlib.presets import PRESETS, RunSettings
 from liverlib.processes import in_processes
+from liverlib.rendered import Rendered
 from liverlib.scan import Volume, read_label
 from liverlib.segment import Segmenter
 from liverlib.tables import table
@@ -37,7 +38,9 @@ WITHOUT: dict[str, list[Change]] = {  # what takes the place of a function
     "other contrasts": [(rendered, "tissues", lambda table, random: tuple(table.T.copy()))],
     "look-alikes": [
         (rendered, "look_alikes", lambda *_: None),
-        (rendered, "cysts", lambda image, *_: image),
+        (rendered, "draw_cysts", lambda *_: None),
+        (rendered, "draw_patches", lambda *_: None),
+        (Rendered, "_stuffing", lambda *_: []),
     ],
     "bending": [(pose, "_field", lambda random: torch.zeros(1, 3, 16, 16, 16))],
     "the scanner": [(rendered, "scanned", lambda image, *_: image)],
@@ -76,9 +79,8 @@ def main() -> None:
 def run(kind: str, steps: int) -> Run:
     """The training without one kind of variation."""
     settings: RunSettings = PRESETS["shipped"]
-    short = {
-        look: replace(getattr(settings, look), epochs=2, steps=max(1, steps // 2)) for look in LOOKS
-    }
+    shorter = {"epochs": 2, "steps": max(1, steps // 2), "window": 64, "batch": 2}
+    short = {look: replace(getattr(settings, look), **shorter) for look in LOOKS}
     if "anatomies" in kind:
         settings = replace(settings, anatomy=replace(settings.anatomy, count=8))
     name = f"ablation {steps} without {kind or 'nothing'}"

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from liverlib.device import best_device, peak_gb
 from liverlib.phantom import PhantomSettings
 from liverlib.presets import SECOND_LOOK, RunSettings
-from liverlib.train import train_step
+from liverlib.train import THREADS, train_step
 from liverlib.training import Training
 from liverlib.windows import Windows, ahead
 from liverlib.workspace import Run
@@ -144,7 +144,7 @@ def waits(cases: int, steps: int) -> None:
     settings = replace(SECOND_LOOK, epochs=1, steps=steps)
     windows = Windows(cubes, settings.window, settings.tumour, settings.liver, settings.seed)
     training = Training(settings, windows.edge)
-    batches = ahead(lambda step: windows.batch(training.share(step)), range(steps))
+    batches = ahead(lambda step: windows.batch(training.share(step)), range(steps), THREADS)
     waited = 0.0
     for step in range(steps):
         asked = time.perf_counter()

@@ -19,7 +19,7 @@ from liverlib.anatomies import write_anatomies
 from liverlib.device import best_device
 from liverlib.presets import PRESETS
 from liverlib.rendered import Rendered
-from liverlib.train import train_step
+from liverlib.train import THREADS, train_step
 from liverlib.training import Training
 from liverlib.windows import ahead
 from liverlib.workspace import Run
@@ -55,7 +55,7 @@ def measured(source: Rendered, draws: int, steps: int) -> list[float]:
     ready = [source.batch(training.share(n)) for n in range(4)]
     for n in range(3):  # warm
         train_step(training, ready[n], n, steps)
-    coming = ahead(lambda n: source.batch(training.share(n)), range(steps))
+    coming = ahead(lambda n: source.batch(training.share(n)), range(steps), THREADS)
     return [
         timed(lambda n: source.batch([n]), draws),
         timed(lambda n: train_step(training, ready[n % 4], n, steps), steps),

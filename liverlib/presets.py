@@ -71,7 +71,7 @@ ORIGINAL = TrainSettings(  # the original project's recipe
     average=0.0, clip=0.0,
 )  # fmt: skip
 LARGE = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compiled": True}
-DRAWN = {"window": 0, "batch": 4, "epochs": 10, "steps": 1000, "learning_rate": 2e-3,
+DRAWN = {"window": 0, "batch": 4, "epochs": 10, "steps": 540, "learning_rate": 2e-3,
          "warmup": 200, "implants": 0.0, "average": 0.999}  # fmt: skip
 LARGEST = {**LARGE, "channels": (32, 64, 128, 256, 320), "window": 128}
 

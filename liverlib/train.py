@@ -25,6 +25,8 @@ from liverlib.training import Training
 from liverlib.unet import UNet3D, save_networks
 from liverlib.windows import Windows, ahead, floats, whole
 
+THREADS = 4 if torch.cuda.is_available() else 1  # that make batches: they wait for a GPU in turn
+
 
 def train(
     train_cubes: Sequence[Path] | Rendered,
@@ -66,7 +68,7 @@ def train(
     batches = ahead(
         lambda step: windows.batch(training.share(step)),
         range(first * steps, last * steps),
-        threads=4 if training.device.type == "cuda" else 1,  # they wait for the GPU in turn
+        THREADS,
     )
     said, hidden = f"training {folder.name}", None if main else True
     bar = tqdm(total=steps * last, initial=steps * first, desc=said, unit="step", disable=hidden)

@@ -37,7 +37,7 @@ class UNet3D(nn.Module):
         self, channels: Sequence[int] = (16, 32, 64, 128), fold: int = 2, norm: bool = True
     ) -> None:
         super().__init__()
-        self.shape = {"channels": list(channels), "fold": fold, "norm": norm}
+        self.shape = {"channels": tuple(channels), "fold": fold, "norm": norm}
         self.fold, self.divisor = fold, fold * 2 ** (len(channels) - 1)
         widths = [fold**3, *channels]
         self.encoders = nn.ModuleList(

@@ -131,7 +131,8 @@ class Run:
         with main_first():
             cubes = self.rendered(look) or self.cubes("train", look), self.cubes("validation", look)
             self._claim()
-        start = self._start(look)
+        if start := self._start(look):  # whose shape the network then has
+            settings = replace(settings, **start.shape)
         about = {"data": self.source, **self._described, "cube": to_dict(self.cube(look))}
         with self._timed("training"):
             return train(*cubes, self.folder / look, settings, about, on_epoch, start)

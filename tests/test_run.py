@@ -14,6 +14,7 @@ from liverlib import LiverlibError, cli
 from liverlib.files import write_json
 from liverlib.presets import RunSettings, SplitSettings
 from liverlib.scan import Grid, read_scan, write_volume
+from liverlib.unet import UNet3D, load_networks, save_networks
 from liverlib.workspace import LOOKS, Run, home
 
 LOOK = "channels 8 16|epochs 2|steps 15|window 24|warmup 5|learning_rate 0.01".split("|")
@@ -39,6 +40,15 @@ def dataset(tmp_path) -> Path:
 
 def run(dataset, *more) -> int:
     return cli.main(["run", "--data", str(dataset), "--run", "first", *SMALL, *more])
+
+
+def test_a_run_that_starts_from_weights_has_their_shape(dataset, tmp_path):
+    start = tmp_path / "start.safetensors"
+    looks = [("body", (4, 8)), ("liver", (4, 12))]
+    save_networks(start, [(UNet3D(channels), {"cube": {"crop": look}}) for look, channels in looks])
+    assert run(dataset, "--start", str(start)) == 0
+    trained = load_networks(home() / "results" / "first" / "weights.safetensors")
+    assert [network.shape["channels"] for network, _ in trained] == [(4, 8), (4, 12)]
 
 
 def test_a_run_leaves_everything_it_promises(dataset, capsys):

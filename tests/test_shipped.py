@@ -25,7 +25,7 @@ def test_both_looks_are_there_in_little_room():
 def test_they_were_made_by_the_preset_from_phantoms_alone():
     for (_, about), look in zip(load_networks(SHIPPED), ("body", "liver"), strict=True):
         assert "phantoms" in about["data"]
-        made = to_dict(PRESETS["shipped-whole"])  # `make weights` ends with it
+        made = to_dict(PRESETS["shipped"])
         assert {name: about[name] for name in ("anatomy", look)} == {
             name: made[name] for name in ("anatomy", look)
         }

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,7 +25,7 @@ from liverlib.settings import to_dict
 from liverlib.train import train_step
 from liverlib.training import Training, compiled
 from liverlib.unet import load_networks
-from liverlib.windows import Windows, floats, in_turn
+from liverlib.windows import Windows, ahead, floats, in_turn
 
 CUBE = CubeSettings(size=32)
 QUICK = TrainSettings(
@@ -277,6 +278,25 @@ def test_each_round_shows_each_case_once_however_many_processes(cubes, processes
             )
             seen += [in_turn(0, draw, len(cubes)) for draw in Training.share(training, step)]
     assert sorted(seen) == sorted(4 * list(range(5)))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_what_is_made_ahead_comes_in_order_and_its_errors_too(threads):
+    """The first is held back until those that may be under way beside it are, too."""
+    begun = [threading.Event() for _ in range(20)]
+
+    def make(n):
+        begun[n].set()
+        if n == 0:
+            assert all(one.wait(60) for one in begun[:threads])
+        if n == 12:
+            raise ValueError("twelve")
+        return n
+
+    made = ahead(make, range(20), threads)
+    assert [next(made) for _ in range(12)] == list(range(12))
+    with pytest.raises(ValueError, match="twelve"):
+        next(made)
 
 
 def test_rows_reach_tensorboard(tmp_path):
