@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from liverlib.cube import CubeSettings
 from liverlib.pose import Anatomy, Pose, view
 from liverlib.presets import TrainSettings
-from liverlib.tumours import WATERY, draw_cysts, draw_patches, draw_tumours, smooth, white
+from liverlib.tumours import WATERY, Liver, draw_cysts, draw_patches, draw_tumours, smooth, white
 from liverlib.windows import in_turn
 
 TUMOURS = {"body": 0.5, "liver": 0.85}  # their size in a cube
@@ -68,15 +68,15 @@ class Rendered:
         level = own + random.normal(0, 3) - random.uniform(0, 20) * (random.random() < 0.15)
         window = [edge + level * (self.cube.crop == "liver") for edge in self.cube.window]
         image, share = self._seen(anatomy, places, voxel, contrast, window, random)
+        liver = Liver(image, share, torch.zeros_like(share), own, window)
         if random.random() < 0.2:
-            draw_patches(image, share, own, window, random)
+            draw_patches(liver, random)
         if own > WATERY and random.random() < 0.15:
-            draw_cysts(image, share, window, random)
-        tumour = torch.zeros_like(share)
+            draw_cysts(liver, random)
         if random.random() < 0.67:
-            tumour = draw_tumours(image, share, own, window, TUMOURS[self.cube.crop], random)
+            draw_tumours(liver, TUMOURS[self.cube.crop], random)
         image = scanned(image, voxel[2], window[1] - window[0], random)
-        both = torch.cat([share, tumour], 1)
+        both = torch.cat([share, liver.tumour], 1)
         return tuple((x.clamp(0, 1) * 255).round().to(torch.uint8) for x in (image, both))
 
     def _anatomy(self, n: int) -> Anatomy:

@@ -1,12 +1,12 @@
 """What a drawn liver holds: tumours of many kinds, and what only looks like one.
 
-Lengths are in voxels, `window` the HU of the darkest and the brightest grey value of an image.
-Everything is drawn in place, on the device of the image.
+Lengths are in voxels. Everything is drawn in place, on the device of the image.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,6 +18,27 @@ from liverlib.shapes import Box
 
 MOST = 8  # tumours in a window, unless they are small
 WATERY = 75  # HU: in darker livers a cyst would look like a tumour
+
+
+@dataclass(frozen=True, eq=False)
+class Liver:
+    """What is drawn on, each tensor (1, 1, …) with values 0…1."""
+
+    image: Tensor
+    share: Tensor  # of each voxel that is liver, its tumours included
+    tumour: Tensor  # of each voxel that is tumour
+    hu: float  # of the liver's own tissue
+    window: Sequence[float]  # HU that are 0 and 1 in the image
+
+    def grey(self, hu: Tensor) -> Tensor:
+        """The grey value of HU."""
+        low, high = self.window
+        return ((hu - low) / (high - low)).clamp(0, 1)
+
+    @cached_property
+    def inside(self) -> Tensor:
+        """The voxels (n, 3) that are liver, at first."""
+        return (self.share[0, 0] > 0.9).nonzero()
 
 
 @dataclass(frozen=True)
@@ -54,22 +75,20 @@ class Kind:
         )
 
 
-def draw_tumours(
-    image: Tensor, share: Tensor, liver: float, window: Sequence[float], scale: float, random
-) -> Tensor:
-    """The tumours' share (1, 1, …) after some are drawn into an image, and their bulges into the
-    liver's share: few or many, small or large, apart or in heaps. None where there is no liver."""
-    tumour = torch.zeros_like(share)
-    inside = (share[0, 0] > 0.9).nonzero()
+def draw_tumours(on: Liver, scale: float, random: np.random.Generator) -> None:
+    """Tumours, which may bulge out of the liver: few or many, small or large, apart or in heaps.
+    None where there is hardly a liver."""
+    inside = on.inside
     if len(inside) < 500:
-        return tumour
-    kind, dice = Kind.any(liver, random), random.random()
+        return
+    kind, dice = Kind.any(on.hu, random), random.random()
     scale, count = scale * random.lognormal(0, 0.5), min(int(random.geometric(0.45)), MOST)
     if dice < 0.12:  # the liver is full of small ones
         scale, count = 0.45 * scale, int(random.integers(MOST, 3 * MOST))
     elif dice < 0.22:  # one that fills much of it
         scale, count = scale * random.uniform(2, 4), 1
-    textures = [smooth(share.shape[-1], width, random, share.device) for width in (4, 11)]
+    edge, device = on.share.shape[-1], on.share.device
+    textures = [smooth(edge, width, random, device)[0, 0] for width in (4, 11)]
     centre, heaped = None, random.random() < 0.3
     for _ in range(count):
         places = inside[random.integers(len(inside), size=20)]
@@ -78,65 +97,66 @@ def draw_tumours(
         else:
             centre = places[(places - centre).square().sum(1).argmin()]
         radius = max(1.5, scale * float(np.clip(7 * random.lognormal(0, 0.5), 2, 20)))
-        own = kind if random.random() < 0.8 else Kind.any(liver, random)
-        least = 8 + 24 / radius  # HU: smaller ones, fainter than that, nobody could label
-        strength = math.copysign(max(abs(own.contrast), least), own.contrast)
-        _tumour(image, share, tumour, centre.tolist(), radius, own, liver + strength, window,
-                textures, random)  # fmt: skip
-    return tumour
+        own = kind if random.random() < 0.8 else Kind.any(on.hu, random)
+        box, depth = _lobed(centre.tolist(), radius, own.lobes, on.share, random)
+        fine, coarse = (texture[box] for texture in textures)
+        _grow(on, box, depth, own, _tissue(on.hu, own, radius, depth, fine, coarse))
 
 
-def _tumour(
-    image: Tensor, share: Tensor, tumour: Tensor, centre: list[int], radius: float, kind: Kind,
-    hu: float, window: Sequence[float], textures: Sequence[Tensor], random: np.random.Generator,
-) -> None:  # fmt: skip
-    box, depth = _lobed(centre, radius, kind.lobes, share, random)
-    fine, coarse = (one[0, 0][box] for one in textures)
-    value = hu + kind.fine * fine
+def _tissue(
+    liver: float, kind: Kind, radius: float, depth: Tensor, fine: Tensor, coarse: Tensor
+) -> Tensor:
+    """The HU within a tumour, at each depth."""
+    least = 8 + 24 / radius  # HU: smaller ones, fainter than that, nobody could label
+    strength = math.copysign(max(abs(kind.contrast), least), kind.contrast)
+    hu = liver + strength + kind.fine * fine
     if kind.coarse and radius > 8:
-        value += kind.coarse * coarse
+        hu += kind.coarse * coarse
     if kind.rim and radius > 4:
-        value += kind.rim * torch.exp(-(((depth - kind.width) / kind.width) ** 2))
+        hu += kind.rim * torch.exp(-(((depth - kind.width) / kind.width) ** 2))
     if kind.dead is not None and radius > 5:
-        value += ((depth - 0.4 * radius) / 3).clamp(0, 1) * (kind.dead - value)
+        hu += ((depth - 0.4 * radius) / 3).clamp(0, 1) * (kind.dead - hu)
     if kind.chalk and radius > 3:
-        value += kind.chalk * (fine - 1.2).clamp(0, 1) * (depth > 1)
-    low, high = window
-    grey, liver, there = image[0, 0][box], share[0, 0][box], tumour[0, 0][box]
-    within = liver
+        hu += kind.chalk * (fine - 1.2).clamp(0, 1) * (depth > 1)
+    return hu
+
+
+def _grow(on: Liver, box: Box, depth: Tensor, kind: Kind, hu: Tensor) -> None:
+    """Puts a tumour where it is deep enough, in the liver or bulging out of it."""
+    image, share, tumour = (one[0, 0][box] for one in (on.image, on.share, on.tumour))
+    within = share
     if kind.bulge:
-        within = F.avg_pool3d(liver[None], 2 * kind.bulge + 1, 1, kind.bulge)[0].mul(3).clamp(0, 1)
-        within = torch.maximum(liver, within)
+        near = F.avg_pool3d(share[None], 2 * kind.bulge + 1, 1, kind.bulge)[0]
+        within = torch.maximum(share, near.mul(3).clamp(0, 1))
     cover = within * (0.5 + depth / kind.edge).clamp(0, 1)
-    grey += cover * (((value - low) / (high - low)).clamp(0, 1) - grey)
-    torch.maximum(there, within * (0.5 + depth).clamp(0, 1), out=there)
-    torch.maximum(liver, there, out=liver)
+    image += cover * (on.grey(hu) - image)
+    torch.maximum(tumour, within * (0.5 + depth).clamp(0, 1), out=tumour)
+    torch.maximum(share, tumour, out=share)
 
 
-def draw_cysts(
-    image: Tensor, share: Tensor, window: Sequence[float], random: np.random.Generator
-) -> None:
+def draw_cysts(on: Liver, random: np.random.Generator) -> None:
     """Some balls of water in the liver, which are no tumours."""
-    inside = (share[0, 0] > 0.9).nonzero()
-    for _ in range(random.integers(1, 4) if len(inside) else 0):
-        centre, radius = inside[int(random.integers(len(inside)))].tolist(), random.uniform(1.5, 8)
-        box, axes = _box(centre, radius + 1, share)
+    for _ in range(random.integers(1, 4) if len(on.inside) else 0):
+        centre = on.inside[int(random.integers(len(on.inside)))].tolist()
+        radius = random.uniform(1.5, 8)
+        box, axes = _box(centre, radius + 1, on.share)
         apart = sum(axis.square() for axis in axes).sqrt()
-        _blend(image, share, box, (radius - apart + 0.5).clamp(0, 1),
-               random.uniform(-8, 18), window)  # fmt: skip
+        _blend(on, box, (radius - apart + 0.5).clamp(0, 1), random.uniform(-8, 18))
 
 
-def draw_patches(
-    image: Tensor, share: Tensor, liver: float, window: Sequence[float], random
-) -> None:
+def draw_patches(on: Liver, random: np.random.Generator) -> None:
     """Parts of the liver with more fat than the rest, or less blood: broad, faint, without edge."""
-    inside = (share[0, 0] > 0.9).nonzero()
-    for _ in range(random.integers(1, 4) if len(inside) else 0):
-        centre, radius = inside[int(random.integers(len(inside)))].tolist(), random.uniform(6, 20)
-        box, depth = _lobed(centre, radius, 1, share, random)
+    for _ in range(random.integers(1, 4) if len(on.inside) else 0):
+        centre = on.inside[int(random.integers(len(on.inside)))].tolist()
+        box, depth = _lobed(centre, random.uniform(6, 20), 1, on.share, random)
         cover = (0.5 + depth / random.uniform(7, 14)).clamp(0, 1)
-        _blend(image, share, box, random.uniform(0.4, 1) * cover,
-               liver + random.uniform(-20, 15), window)  # fmt: skip
+        _blend(on, box, random.uniform(0.4, 1) * cover, on.hu + random.uniform(-20, 15))
+
+
+def _blend(on: Liver, box: Box, cover: Tensor, hu: float) -> None:
+    """Gives the liver other HU, where and as far as `cover` says."""
+    image, share = on.image[0, 0][box], on.share[0, 0][box]
+    image += cover * share * (on.grey(torch.tensor(hu)).item() - image)
 
 
 def smooth(
@@ -179,11 +199,3 @@ def _box(centre: list[int], reach: float, share: Tensor) -> tuple[Box, list[Tens
         along = torch.arange(low - place, high - place, device=share.device, dtype=torch.float32)
         axes.append(along.reshape([-1 if other == axis else 1 for other in range(3)]))
     return tuple(box), axes
-
-
-def _blend(
-    image: Tensor, share: Tensor, box: Box, cover: Tensor, hu: float, window: Sequence[float]
-) -> None:
-    grey = image[0, 0][box]
-    value = min(max((hu - window[0]) / (window[1] - window[0]), 0.0), 1.0)
-    grey += cover * share[0, 0][box] * (value - grey)
