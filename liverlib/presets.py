@@ -109,6 +109,7 @@ def default_settings(preset: str = "demo") -> RunSettings:
     return replace(
         settings,
         phantom=PhantomSettings(cases=12, size=96),
+        anatomy=replace(settings.anatomy, count=min(settings.anatomy.count, 12)),
         cube=CubeSettings(size=64),
         body=_shorter(settings.body),
         liver=_shorter(settings.liver),
