@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from liverlib.shapes import Box
+
 
 def augment(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """A changed image (B, 1, D, H, W), values about 0…1, and its shares (B, 2, D, H, W).
@@ -39,12 +41,7 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
         centre = inside[torch.randint(len(inside), (1,), generator=random).item()].tolist()
         radius = 7 * math.exp(0.5 * torch.randn(1, generator=random).item())
         radius = min(max(2.0, radius), 20.0)
-        reach = math.ceil(2.5 * radius) + 4  # no lump is wider
-        box = tuple(slice(max(0, place - reach), place + reach + 1) for place in centre)
-        axes = [
-            torch.arange(n, device=image.device)[part] - place
-            for n, part, place in zip(liver.shape, box, centre, strict=True)
-        ]
+        box, axes = around(centre, 2.5 * radius + 4, liver)  # no lump is wider
         depth = lump(axes, radius, random)
         brightness = grey[sure].mean()
         grey, liver, tumour = grey[box], liver[box], tumour[box]
@@ -56,11 +53,22 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
     return image, occupancy
 
 
+def around(centre: list[int], reach: float, on: Tensor) -> tuple[Box, list[Tensor]]:
+    """The voxels around a centre, and how far they lie from it along each axis, (n, 1, 1) …"""
+    reach, box, axes = math.ceil(reach), [], []
+    for axis, (place, n) in enumerate(zip(centre, on.shape[-3:], strict=True)):
+        low, high = max(0, place - reach), min(n, place + reach + 1)
+        box.append(slice(low, high))
+        along = torch.arange(low - place, high - place, device=on.device, dtype=torch.float32)
+        axes.append(along.reshape([-1 if other == axis else 1 for other in range(3)]))
+    return tuple(box), axes
+
+
 def lump(axes: list[Tensor], radius: float, random: torch.Generator) -> Tensor:
-    """How deep each place, so many voxels from the middle along the axes, lies in an uneven
-    ellipsoid: (D, H, W), in voxels."""
+    """How deep each place, so many voxels from the middle along the axes (as `around` gives them),
+    lies in an uneven ellipsoid: (D, H, W), in voxels."""
     radii = radius * (0.15 * torch.randn(3, generator=random)).exp()
-    x, y, z = (axis.reshape([-1 if j == i else 1 for j in range(3)]) for i, axis in enumerate(axes))
+    x, y, z = axes
     depth = radius * (1 - ((x / radii[0]) ** 2 + (y / radii[1]) ** 2 + (z / radii[2]) ** 2).sqrt())
     uneven = _between(0, 0.15, random) * radius
     for _ in range(4):

@@ -106,11 +106,9 @@ def _cartilage(c: Canvas, b: Body, random: np.random.Generator) -> None:
             a = np.linspace(start[0], end[0], 9)
             z = np.linspace(start[1], end[1], 9) - 14 * np.sin(np.linspace(0, np.pi, 9))
             narrow = 10 * np.clip((z - 80) / 100, 0, 1)
-            x, y = (
-                (146 - inset - narrow) * np.sin(a),
-                belly - 3 - (106 - inset - narrow) * np.cos(a),
-            )
-            line = np.stack([side * x, y, z], 1) + random.normal(0, 1.5, 3)
+            x = side * (146 - inset - narrow) * np.sin(a)
+            y = belly - 3 - (106 - inset - narrow) * np.cos(a)
+            line = np.stack([x, y, z], 1) + random.normal(0, 1.5, 3)
             radii = np.full(len(line), random.uniform(4.5, 7))
             box, f = c.fine(line.min(0) - 10, line.max(0) + 10)
             c.paint((box, tubes(f, line, radii)), value, 12)

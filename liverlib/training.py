@@ -37,7 +37,6 @@ class Training:
 
     def __init__(self, settings: TrainSettings, edge: int) -> None:
         torch.manual_seed(settings.seed)
-        torch.backends.cudnn.benchmark = True  # windows are all of one size
         self.settings, self.edge = settings, edge
         self.network = UNet3D(settings.channels, settings.fold, settings.norm)
         device = best_device()

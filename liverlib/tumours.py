@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from liverlib.augment import lump
+from liverlib.augment import around, lump
 from liverlib.shapes import Box
 
 MOST = 8  # tumours in a window, unless they are small
@@ -139,7 +139,7 @@ def draw_cysts(on: Liver, random: np.random.Generator) -> None:
     for _ in range(random.integers(1, 4) if len(on.inside) else 0):
         centre = on.inside[int(random.integers(len(on.inside)))].tolist()
         radius = random.uniform(1.5, 8)
-        box, axes = _box(centre, radius + 1, on.share)
+        box, axes = around(centre, radius + 1, on.share)
         apart = sum(axis.square() for axis in axes).sqrt()
         _blend(on, box, (radius - apart + 0.5).clamp(0, 1), random.uniform(-8, 18))
 
@@ -180,7 +180,7 @@ def _lobed(
 ) -> tuple[Box, Tensor]:
     """How deep the places of a box lie in a lump with so many lobes beside its middle."""
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-    box, axes = _box(centre, 2.5 * radius + 4, share)
+    box, axes = around(centre, 2.5 * radius + 4, share)
     depth = lump(axes, radius, generator)
     for _ in range(lobes):
         way = random.normal(0, 1, 3)
@@ -188,14 +188,3 @@ def _lobed(
         moved = [axis - float(one) for axis, one in zip(axes, away, strict=True)]
         depth = torch.maximum(depth, lump(moved, radius * random.uniform(0.4, 0.7), generator))
     return box, depth
-
-
-def _box(centre: list[int], reach: float, share: Tensor) -> tuple[Box, list[Tensor]]:
-    """The voxels around a centre, and how far they lie from it along each axis, (n, 1, 1) …"""
-    reach, box, axes = math.ceil(reach), [], []
-    for axis, (place, n) in enumerate(zip(centre, share.shape[2:], strict=True)):
-        low, high = max(0, place - reach), min(n, place + reach + 1)
-        box.append(slice(low, high))
-        along = torch.arange(low - place, high - place, device=share.device, dtype=torch.float32)
-        axes.append(along.reshape([-1 if other == axis else 1 for other in range(3)]))
-    return tuple(box), axes
