@@ -74,11 +74,7 @@ def score(cases: int, start: str, steps: int, seed: int, rate: float, cubes: lis
         [cubes[n] for n in sorted(learned)], settings.window, settings.tumour, settings.liver, seed
     )
     network = load_networks(SHIPPED)[1][0] if start == "shipped" else None
-    if network:
-        settings = replace(settings, **network.shape)
-    training = Training(settings, windows.edge)
-    if network:
-        training.start(network)
+    training = Training(settings, windows.edge, network)
     for step in range(steps):
         train_step(training, windows.batch(training.share(step)), step, steps)
     found = validate(training.average, cubes[-HELD_OUT:], settings)

@@ -37,8 +37,8 @@ def train(
     on_epoch: Callable[[History], None] = lambda history: None,
     start: UNet3D | None = None,
 ) -> History:
-    """Trains on cached cubes, or scans `Rendered` as it goes, from a network's weights (`start`) or
-    random ones on; or goes on where an earlier call in the same folder was stopped.
+    """Trains on cached cubes, or scans `Rendered` as it goes, from a network (`start`) or random
+    weights on; or goes on where an earlier call in the same folder was stopped.
 
     After every epoch writes ``last.safetensors`` (to go on from), ``history.csv``, and, when it
     is the best so far by `quality`, ``weights.safetensors`` (with `about` inside); then calls
@@ -53,9 +53,7 @@ def train(
     )
     if not windows.lesions:
         settings = replace(settings, implants=0.0)  # nor is it to learn from made-up ones
-    training = Training(settings, windows.edge)
-    if start:
-        training.start(start)
+    training = Training(settings, windows.edge, start)
     if (folder / "last.safetensors").exists():
         training.load(folder / "last.safetensors")
     if (first := len(training.history)) >= last:

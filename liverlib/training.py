@@ -8,6 +8,7 @@ import json
 import math
 from contextlib import nullcontext
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -32,13 +33,18 @@ PATIENCE = 10  # steps without a usable gradient, in a row
 class Training:
     """A network, its optimiser, and the moving average of its weights that is used in the end.
 
-    `edge` is that of the windows it learns from, in voxels.
+    `edge` is that of the windows it learns from, in voxels. The shape and weights of `start` are
+    taken over, where it is given.
     """
 
-    def __init__(self, settings: TrainSettings, edge: int) -> None:
+    def __init__(self, settings: TrainSettings, edge: int, start: UNet3D | None = None) -> None:
         torch.manual_seed(settings.seed)
+        if start:
+            settings = replace(settings, **start.shape)
         self.settings, self.edge = settings, edge
         self.network = UNet3D(settings.channels, settings.fold, settings.norm)
+        if start:
+            self.network.load_state_dict(start.state_dict())
         device = best_device()
         right = is_right(device, edge // self.network.divisor)
         self.accelerator = Accelerator(
@@ -61,16 +67,6 @@ class Training:
         self.at_once = min(settings.at_once or settings.batch, settings.batch // processes)
         self.history: History = []
         self.refused = 0  # steps in a row
-
-    def start(self, network: UNet3D) -> None:
-        """Takes over a network's weights; raises `LiverlibError` where it has another shape."""
-        if network.shape != self.network.shape:
-            raise LiverlibError(
-                f"Weights of {network.shape} cannot start a network of {self.network.shape}. "
-                "Choose a preset of that shape, or start at random."
-            )
-        for one in (self.network, self.average):
-            one.load_state_dict(network.state_dict())
 
     def share(self, step: int) -> range:
         """The draws that this process sees in a step."""

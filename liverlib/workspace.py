@@ -131,11 +131,9 @@ class Run:
         with main_first():
             cubes = self.rendered(look) or self.cubes("train", look), self.cubes("validation", look)
             self._claim()
-        if start := self._start(look):  # whose shape the network then has
-            settings = replace(settings, **start.shape)
         about = {"data": self.source, **self._described, "cube": to_dict(self.cube(look))}
         with self._timed("training"):
-            return train(*cubes, self.folder / look, settings, about, on_epoch, start)
+            return train(*cubes, self.folder / look, settings, about, on_epoch, self._start(look))
 
     def train_all(self) -> list[dict]:
         """The histories of all looks, one after the other; also gathers their networks and rows

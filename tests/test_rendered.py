@@ -9,7 +9,7 @@ import torch
 from safetensors.numpy import load_file
 
 from conftest import simple_case
-from liverlib import LiverlibError, rendered
+from liverlib import rendered
 from liverlib.anatomies import AIR, AnatomySettings, make_anatomy, write_anatomies
 from liverlib.cube import LIVER_WINDOW, MARGIN_MM, CubeSettings, to_cube
 from liverlib.pose import Pose, view
@@ -224,8 +224,9 @@ def test_a_training_starts_from_given_weights(paths, validation, tmp_path):
     ((learned, _),) = load_networks(tmp_path / "weights.safetensors")
     for one, other in zip(learned.parameters(), start.parameters(), strict=True):
         torch.testing.assert_close(one, other)
-    with pytest.raises(LiverlibError, match="cannot start a network"):
-        train(source, validation, tmp_path / "other", SMALL, start=UNet3D((4, 8, 16)))
+    train(source, validation, tmp_path / "other", still, {"cube": {}}, start=UNet3D((4, 8, 16)))
+    ((learned, _),) = load_networks(tmp_path / "other" / "weights.safetensors")
+    assert learned.shape["channels"] == (4, 8, 16)  # not that of the settings
 
 
 def test_weights_in_half_the_size_are_nearly_the_same(tmp_path):
