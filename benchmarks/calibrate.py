@@ -4,14 +4,14 @@
 scan, so the tumour's logit is raised by several amounts. Of those that draw at most 5 ml of tumour,
 on average, in livers without any, the one of the highest tumour Dice is kept. The phantoms are of
 the kind that `make run` makes, none of them among those it scores, and hard ones, in which other
-organs have the liver's HU.
+organs have the liver's HU, as they are and with a dark band through the liver.
 """
 
 import argparse
 from pathlib import Path
 
 import torch
-from ablation import hard_phantoms, score
+from ablation import hard_phantoms, score, shaded
 from tqdm.auto import tqdm
 
 from liverlib.metrics import CaseScore, Summary, summarise
@@ -31,13 +31,18 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="where to write them, in 16 bits")
     options = parser.parse_args()
     segmenter = Segmenter.load(options.weights)
-    groups = {"phantoms": Run().parts["train"][:CASES], "hard": hard_phantoms()}
+    hard = [case.read() for case in hard_phantoms()]
+    groups = {
+        "phantoms": [case.read() for case in Run().parts["train"][:CASES]],
+        "hard": hard,
+        "shaded": [shaded(*pair) for pair in hard],
+    }
     scores: dict[float, dict[str, list[CaseScore]]] = {
         amount: {group: [] for group in groups} for amount in AMOUNTS
     }
-    for group, cases in groups.items():
-        for case in tqdm(cases, group):
-            pair, last = case.read(), 0.0
+    for group, pairs in groups.items():
+        for pair in tqdm(pairs, group):
+            last = 0.0
             for amount in AMOUNTS:
                 raise_tumour(segmenter.liver.networks[0], amount - last)
                 scores[amount][group].append(score(*pair, segmenter))

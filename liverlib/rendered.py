@@ -6,7 +6,6 @@ chooses the field of view, gives every tissue another grey value, adds tumours a
 like one, and then what a scanner adds. Only the window that is looked at is drawn.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +13,12 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from torch.nn import functional as F
 
 from liverlib.cube import CubeSettings
 from liverlib.pose import Anatomy, Pose, view
 from liverlib.presets import TrainSettings
-from liverlib.tumours import WATERY, Liver, draw_cysts, draw_patches, draw_tumours, smooth, white
+from liverlib.scanner import breathe, scanned
+from liverlib.tumours import WATERY, Liver, draw_cysts, draw_patches, draw_tumours, smooth
 from liverlib.windows import in_turn
 
 TUMOURS = {"body": 0.5, "liver": 0.85}  # their size in a cube
@@ -63,6 +62,8 @@ class Rendered:
         voxel = (high - low) / self.cube.size
         start = self._start(pose, low, voxel, random)
         places = pose.places(low + start * voxel, voxel, self.edge)
+        if random.random() < 0.1:
+            breathe(places, random)
         contrast = tissues(anatomy.table, random)
         own = float(contrast[0][parenchyma(anatomy.table)])
         level = own + random.normal(0, 3) - random.uniform(0, 20) * (random.random() < 0.15)
@@ -75,7 +76,7 @@ class Rendered:
             draw_cysts(liver, random)
         if random.random() < 0.67:
             draw_tumours(liver, TUMOURS[self.cube.crop], random)
-        image = scanned(image, voxel[2], window[1] - window[0], random)
+        image = scanned(image, share, voxel[2], window[1] - window[0], random)
         both = torch.cat([share, liver.tumour], 1)
         return tuple((x.clamp(0, 1) * 255).round().to(torch.uint8) for x in (image, both))
 
@@ -186,45 +187,3 @@ def look_alikes(
         hu[vessels] = liver + random.normal(0, 6)
     elif kind < 0.35:  # darker, as before the contrast medium arrives
         hu[vessels] = liver - random.uniform(8, 35)
-
-
-def scanned(image: Tensor, slice_mm: float, width: float, random: np.random.Generator) -> Tensor:
-    """An image of grey values 0…1, `width` HU apart, with slices of some thickness, noise,
-    streaks, and a shade that is not even."""
-    edge = image.shape[-1]
-    thick = random.uniform(1, 7)
-    if thick > 1.2 * slice_mm and random.random() < 0.8:
-        count = max(8, math.ceil(edge * slice_mm / thick))
-        coarse = F.interpolate(image, (edge, edge, count), mode="area")
-        image = F.interpolate(coarse, (edge,) * 3, mode="trilinear")
-    level, device = random.lognormal(math.log(8), 0.6) / width, image.device
-    noise = white(image.shape, random, device)
-    if random.random() < 0.5:
-        noise = 2.5 * F.avg_pool3d(noise, 3, 1, 1)
-    noise = level * noise
-    if random.random() < 0.25:
-        noise += random.lognormal(math.log(9), 0.7) / width * streaks(edge, random, device)
-    if random.random() < 0.4:
-        noise += random.uniform(2, 9) / width * smooth(edge, max(edge // 3, 20), random, device)
-    return image + noise
-
-
-def streaks(edge: int, random: np.random.Generator, device: torch.device | str = "cpu") -> Tensor:
-    """Streaks (1, 1, …) of about unit variance that run, in a slice, from one point.
-
-    Those of metal and of bone fan out; those of arms beside the body lie side by side.
-    """
-    far = edge * random.uniform(0.35, 3)  # from the middle of the window
-    beside = math.pi * random.integers(2) + random.normal(0, 0.3)
-    way = beside if random.random() < 0.6 else random.uniform(-math.pi, math.pi)
-    middle = torch.arange(edge, device=device) - edge / 2
-    x, y = torch.meshgrid(middle, middle, indexing="ij")
-    along, across = x * math.cos(way) + y * math.sin(way), y * math.cos(way) - x * math.sin(way)
-    wide, high = 2.5 * random.lognormal(0, 0.8), random.uniform(2, 20)  # voxels
-    place = (torch.atan2(across, along + far) / math.pi + 1) * (math.pi * far / wide)
-    count = (edge // int(high) + 2, int(2 * math.pi * far / wide) + 2)
-    coarse = white((1, 1, *count), random, device)
-    found = F.interpolate(coarse, (edge, count[1]), mode="bilinear")[0, 0]  # (z, place)
-    first, part = place.long(), place.frac()
-    streak = found[:, first] * (1 - part) + found[:, first + 1] * part
-    return 1.4 * streak.permute(1, 2, 0)[None, None]

@@ -60,7 +60,7 @@ class Kind:
     def any(cls, liver: float, random: np.random.Generator) -> "Kind":
         """One at random, in a liver of so many HU."""
         size = float(np.clip(random.lognormal(math.log(28), 0.45), 10, 75))
-        bright = random.random() < (0.2 if liver > 45 else 0.5)
+        bright = random.random() < (0.3 if liver > 45 else 0.5)
         return cls(
             contrast=size if bright else -min(size, max(liver + 5, 12)),
             edge=random.uniform(1, 4.5),
@@ -83,9 +83,9 @@ def draw_tumours(on: Liver, scale: float, random: np.random.Generator) -> None:
         return
     kind, dice = Kind.any(on.hu, random), random.random()
     scale, count = scale * random.lognormal(0, 0.5), min(int(random.geometric(0.45)), MOST)
-    if dice < 0.12:  # the liver is full of small ones
-        scale, count = 0.45 * scale, int(random.integers(MOST, 3 * MOST))
-    elif dice < 0.22:  # one that fills much of it
+    if dice < 0.2:  # the liver is full of small ones
+        scale, count = random.uniform(0.3, 0.6) * scale, int(random.integers(MOST, 3 * MOST))
+    elif dice < 0.3:  # one that fills much of it
         scale, count = scale * random.uniform(2, 4), 1
     edge, device = on.share.shape[-1], on.share.device
     textures = [smooth(edge, width, random, device)[0, 0] for width in (4, 11)]
