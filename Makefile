@@ -1,4 +1,4 @@
-# make run · make test · make lab          (needs Python 3.11–3.13 with venv; makes its own .venv)
+# make install · run · lab · test          (needs Python 3.11–3.13 with venv; makes its own .venv)
 #   make run DATA=folder                   the same on your own labelled scans
 #   make run TORCH_INDEX=address           torch from another index, the smaller CPU build for one
 #   make run ARGS="--liver.epochs 30"      anything that `liverlib run --help` lists
@@ -9,7 +9,9 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --disable-pip-version-check --quiet
 TORCH   = $(shell grep '^torch==' requirements.lock)
 
-.PHONY: run lab test notebooks fuzz test-colab weights clean
+.PHONY: install run lab test notebooks fuzz test-colab weights clean
+
+install: $(VENV)/.ready
 
 run: $(VENV)/.ready
 	$(BIN)/liverlib run $(if $(DATA),--data "$(DATA)") $(if $(RUN),--run "$(RUN)") $(ARGS)

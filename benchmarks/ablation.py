@@ -5,7 +5,7 @@
 at a time; the liver is found for all of them by the first look of liverlib's own weights. Scored
 are the test phantoms of `make run`; hard phantoms, in which other organs have the liver's HU, as
 they are and shaded by a dark band; and labelled real scans, where there are any. `--trained` scores
-weights that are there already, and their first look alone. Nothing is chosen by the real scans.
+weights that are there already, and their first look alone. No weights are chosen by the real scans.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from real import named
 from safetensors.torch import load_file
 
 from liverlib import anatomy, pose, rendered
@@ -43,7 +44,7 @@ ALL_ALIKE = Kind(
 )
 WITHOUT: dict[str, list[Change]] = {  # what takes the place of a function
     "": [],
-    "other contrasts": [(rendered, "tissues", lambda table, random: tuple(table.T.copy()))],
+    "other contrasts": [(rendered, "other_contrast", lambda *_: None)],
     "look-alikes": [
         (rendered, "look_alikes", lambda *_: None),
         (rendered, "draw_cysts", lambda *_: None),
@@ -81,18 +82,19 @@ def main() -> None:
         "phantoms": [case.read() for case in run("", options.steps).parts["test"]],
         "hard": (hard := [case.read() for case in hard_phantoms()]),
         "shaded": [shaded(*pair) for pair in hard],
-        **{scan.parent.name: [real(scan, label)] for scan, label in options.pair},
+        **{name: [pair_of(*pair)] for name, pair in named(options.pair).items()},
     }
-    print(f"{options.steps} steps a look, where no weights are named\n")
+    print(f"{options.steps} steps of the second look, where no weights are named\n")
     print(table([scored(*row, groups) for row in rows]))
 
 
 def run(kind: str, steps: int) -> Run:
-    """The training without one kind of variation: that of the demo, on drawn scans."""
+    """The training without one kind of variation: that of the demo, on drawn scans as they are."""
     anatomy = PRESETS["shipped"].anatomy
     if "anatomies" in kind:
         anatomy = replace(anatomy, count=8)
-    look = replace(SECOND_LOOK, epochs=2, steps=max(1, steps // 2), implants=0.0)
+    shorter = {"epochs": 2, "steps": max(1, steps // 2)}
+    look = replace(SECOND_LOOK, implants=0.0, augmented=False, **shorter)
     name = f"ablation {steps} without {kind or 'nothing'}"
     return Run(RunSettings(anatomy=anatomy, liver=look), name=name)
 
@@ -139,7 +141,7 @@ def shaded(scan: Volume, label: Volume) -> tuple[Volume, Volume]:
     return replace(scan, voxels=hu), label
 
 
-def real(scan: Path, label: Path) -> tuple[Volume, Volume]:
+def pair_of(scan: Path, label: Path) -> tuple[Volume, Volume]:
     """A scan and its label, of any kind."""
     volume = read_any(scan)
     return volume, read_label(label, like=volume)

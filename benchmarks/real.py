@@ -14,7 +14,7 @@ from liverlib import LiverlibError, plots
 from liverlib.cases import find_cases, labelled
 from liverlib.dicom import read_any
 from liverlib.evaluate import CaseEvaluation, evaluate_case, summarise_cases
-from liverlib.scan import read_label, write_volume
+from liverlib.scan import read_label, volume_name, write_volume
 from liverlib.segment import Segmenter
 from liverlib.tables import table
 from liverlib.workspace import SHIPPED
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=5, help="of so many worst cases")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/real"))
     options = parser.parse_args()
-    pairs = {scan.parent.name: (scan, label) for scan, label in options.pair}
+    pairs = named(options.pair)
     if options.data:
         cases = labelled(find_cases(options.data))
         pairs |= {case.name: (case.image, case.label) for case in cases}
@@ -54,6 +54,15 @@ def main() -> None:
     evaluation = summarise_cases(found)
     print(evaluation)
     print(f"\nmasks, tables and pictures: {evaluation.save(options.output)}")
+
+
+def named(pairs: list[tuple[Path, Path]]) -> dict[str, tuple[Path, Path]]:
+    """Pairs by the folder of the scan, and by its file too where several lie in one."""
+    folders = [scan.parent.name for scan, _ in pairs]
+    return {
+        folder if folders.count(folder) == 1 else f"{folder}_{volume_name(scan)}": (scan, label)
+        for folder, (scan, label) in zip(folders, pairs, strict=True)
+    }
 
 
 def scored(

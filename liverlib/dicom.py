@@ -206,7 +206,7 @@ def _decoded(path: Path) -> np.ndarray:
     except (RuntimeError, NotImplementedError, AttributeError, ImportError) as error:
         raise LiverlibError(
             f"{path}: its pixels cannot be unpacked ({str(error).splitlines()[0]}). For JPEG 2000: "
-            'pip install "liverlib[dicom]".'
+            "pip install pylibjpeg pylibjpeg-openjpeg."
         ) from error
     except (OSError, EOFError, ValueError) as error:
         raise LiverlibError(
@@ -224,7 +224,7 @@ def _pydicom() -> Sequence:
         from pydicom import dcmread, errors
     except ImportError as error:
         raise LiverlibError(
-            'reading DICOM needs pydicom: pip install "liverlib[dicom]", or convert the folder to '
-            "NIfTI with dcm2niix."
+            "reading DICOM needs pydicom: pip install pydicom pylibjpeg pylibjpeg-openjpeg, or "
+            "convert the folder to NIfTI with dcm2niix."
         ) from error
     return dcmread, errors

@@ -99,6 +99,6 @@ def _highdicom() -> Sequence:
         from pydicom.sr.codedict import codes
     except ImportError as error:
         raise LiverlibError(
-            'writing DICOM needs highdicom: pip install "liverlib[dicom]", or write .nii.gz.'
+            "writing DICOM needs highdicom: pip install highdicom pydicom, or write .nii.gz."
         ) from error
     return highdicom, dcmread, codes

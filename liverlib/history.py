@@ -61,7 +61,7 @@ def to_tensorboard(folder: Path) -> Callable[[History], None]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise LiverlibError(
-            'TensorBoard is not installed. Install it with: pip install "liverlib[tensorboard]"'
+            "TensorBoard is not installed. Install it with: pip install tensorboard"
         ) from error
 
     def write(history: History) -> None:

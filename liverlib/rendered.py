@@ -21,7 +21,8 @@ from liverlib.scanner import breathe, scanned
 from liverlib.tumours import WATERY, Liver, draw_cysts, draw_patches, draw_tumours, smooth
 from liverlib.windows import in_turn
 
-TUMOURS = {"body": 0.5, "liver": 0.85}  # their size in a cube
+DRAWING = 2  # raised when equal settings and anatomies come to give other scans
+TUMOURS = {"body": 0.5, "liver": 0.85}  # a factor on their radius in voxels, by look
 # Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
 WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
 UNDER_THE_SKIN, IN_THE_BELLY = 7, 9  # the unevenness of that fat
@@ -155,9 +156,19 @@ def parenchyma(table: np.ndarray) -> int:
 def tissues(table: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, ...]:
     """HU, unevenness and whether it is liver of each tissue, (n,) each: in another contrast."""
     hu, unevenness, liver = (column.copy() for column in table.T)
-    soft, fat, bone = hu > -40, (hu > -140) & (hu <= -40), hu > 330
     own = parenchyma(table)
+    organs = (hu > -40) & (hu <= 330) & (liver == 0)
     vessels = (liver > 0) & (np.arange(len(hu)) != own)
+    other_contrast(hu, unevenness, own, random)
+    look_alikes(hu, organs, vessels, hu[own], random)
+    return hu, unevenness * np.float32(random.uniform(0.5, 1.8)), liver
+
+
+def other_contrast(
+    hu: np.ndarray, unevenness: np.ndarray, own: int, random: np.random.Generator
+) -> None:
+    """Shifts the HU of every soft tissue, of bone and of fat; `own` is the liver's."""
+    soft, fat, bone = hu > -40, (hu > -140) & (hu <= -40), hu > 330
     spread = random.choice([6.0, 14.0, 25.0], p=[0.3, 0.5, 0.2])
     hu[soft] += random.normal(0, spread, soft.sum()).astype(np.float32)
     hu[soft] += random.normal(0, 5)
@@ -167,8 +178,6 @@ def tissues(table: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray,
         hu[fat & (unevenness != UNDER_THE_SKIN)] = random.uniform(-80, 50)
     if random.random() < 0.12:  # a fatty liver
         hu[own] -= random.uniform(15, 50)
-    look_alikes(hu, soft & ~bone & (liver == 0), vessels, hu[own], random)
-    return hu, unevenness * np.float32(random.uniform(0.5, 1.8)), liver
 
 
 def look_alikes(

@@ -234,7 +234,9 @@ class Run:
         their content where that is known, so that fetching a scan makes no other run."""
         described = {**to_dict(self.settings), "drawing": DRAWING}
         if self.settings.anatomy.count:
-            described["anatomies"] = anatomies.DRAWING
+            from liverlib import rendered
+
+            described |= {"anatomies": anatomies.DRAWING, "rendered": rendered.DRAWING}
         if self.data:
             known = [contents(case, self._cubes) for case in self.cases if case.sha256]
             files = [file for case in self.cases if not case.sha256 for file in case.files]
