@@ -32,7 +32,7 @@ from liverlib.scan import Volume, read_label
 from liverlib.segment import Look, Segmenter
 from liverlib.tables import table
 from liverlib.tumours import Kind
-from liverlib.unet import UNet3D
+from liverlib.unet import UNet3D, load_networks
 from liverlib.workspace import SHIPPED, Run, home
 
 HARD = PhantomSettings(cases=12, unlabelled=0, seed=77, size=192, tumour_free=0.4)
@@ -107,12 +107,22 @@ def train(kind: str, steps: int) -> None:
 
 
 def second_look(kind: str, steps: int) -> Look:
-    """What that training ended with: its last state, whatever its validation said."""
-    settings = run(kind, steps)
-    network = UNet3D(settings.settings.liver.channels)
-    last = load_file(settings.folder / "liver" / "last.safetensors")
-    network.load_state_dict({k[8:]: v for k, v in last.items() if k.startswith("average.")})
-    return Look([network.eval()], settings.cube("liver"))
+    """What that training ended with."""
+    trained = run(kind, steps)
+    network, _ = last_state(trained.folder / "liver")
+    return Look([network], trained.cube("liver"))
+
+
+def last_state(folder: Path) -> tuple[UNet3D, dict]:
+    """The network that a training ended with, whatever its validation said, and what is said of it.
+
+    A handful of phantoms is few to choose an epoch by; the rate has fallen to nothing by then.
+    """
+    ((network, about),) = load_networks(folder / "weights.safetensors")
+    last, average = load_file(folder / "last.safetensors"), "average."
+    mean = {k.removeprefix(average): v for k, v in last.items() if k.startswith(average)}
+    network.load_state_dict(mean)
+    return network, about
 
 
 @contextmanager

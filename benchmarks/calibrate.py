@@ -1,21 +1,23 @@
 """How readily the second look calls a tumour: chosen on phantoms, and written into its weights.
 
-`python benchmarks/calibrate.py WEIGHTS -o OUT`. Tumours are not as frequent in training as in a
-scan, so the tumour's logit is raised by several amounts. Of those that draw at most 5 ml of tumour,
-on average, in livers without any, the one of the highest tumour Dice is kept. The phantoms are of
-the kind that `make run` makes, none of them among those it scores, and hard ones, in which other
-organs have the liver's HU, as they are and with a dark band through the liver.
+`python benchmarks/calibrate.py WEIGHTS [--then FOLDER] -o OUT`. With `--then` the second look is
+the last state of another training, in its folder. Tumours are not as frequent in training as in a
+scan, so the tumour's logit is raised by several amounts. Of those that draw at most 5 ml
+of tumour, on average, in livers without any, the one of the highest tumour Dice is kept. The
+phantoms are of the kind that `make run` makes, none of them among those it scores, and hard ones,
+in which other organs have the liver's HU, as they are and with a dark band through the liver.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from ablation import hard_phantoms, score, shaded
+from ablation import hard_phantoms, last_state, score, shaded
 from tqdm.auto import tqdm
 
 from liverlib.metrics import CaseScore, Summary, summarise
-from liverlib.segment import Segmenter
+from liverlib.segment import Look, Segmenter
 from liverlib.tables import table
 from liverlib.unet import CLASSES, UNet3D, load_networks, save_networks
 from liverlib.workspace import Run
@@ -29,8 +31,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="where to write them, in 16 bits")
+    parser.add_argument("--then", type=Path, help="the second look's later training")
     options = parser.parse_args()
-    segmenter = Segmenter.load(options.weights)
+    networks, segmenter = load_networks(options.weights), Segmenter.load(options.weights)
+    if options.then:
+        networks[1] = last_state(options.then)
+        segmenter = replace(segmenter, liver=Look([networks[1][0]], segmenter.liver.cube))
     hard = [case.read() for case in hard_phantoms()]
     groups = {
         "phantoms": [case.read() for case in Run().parts["train"][:CASES]],
@@ -56,7 +62,6 @@ def main() -> None:
     best = max(AMOUNTS, key=lambda amount: merit(found[amount]))
     print(f"\nraised by {best}")
     if options.output:
-        networks = load_networks(options.weights)
         for network, about in networks:
             if about["cube"]["crop"] == "liver":
                 raise_tumour(network, best)
