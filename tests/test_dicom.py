@@ -190,7 +190,7 @@ def test_pixels_that_cannot_be_unpacked_are_named(tmp_path):
 
 def test_without_pydicom_the_way_out_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(LiverlibError, match=r"liverlib\[dicom\].*dcm2niix"):
+    with pytest.raises(LiverlibError, match=r"pip install pydicom.*dcm2niix"):
         read_dicom(tmp_path)
 
 

@@ -124,7 +124,7 @@ def test_another_series_and_poor_headers_are_refused(tmp_path):
 def test_without_highdicom_the_way_out_is_told(tmp_path, monkeypatch):
     scan = ct(tmp_path / "ct")
     monkeypatch.setitem(sys.modules, "highdicom", None)
-    with pytest.raises(LiverlibError, match=r"liverlib\[dicom\].*\.nii\.gz"):
+    with pytest.raises(LiverlibError, match=r"pip install highdicom.*\.nii\.gz"):
         write_seg(tmp_path / "seg.dcm", scan, tmp_path / "ct")
 
 
