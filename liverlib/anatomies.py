@@ -21,9 +21,9 @@ from liverlib.shapes import Box
 from liverlib.skeleton import draw_skeleton
 from liverlib.viscera import draw_great_vessels, draw_viscera
 
-DRAWING = 2  # raised when equal settings come to draw other maps
+DRAWING = 3  # raised when equal settings come to draw other maps
 AIR, MOST = 0, 256  # tissues
-LIVER_ODDS = (0.6, 0.12, 0.14, 0.07, 0.07)
+LIVER_ODDS = (0.38, 0.12, 0.12, 0.06, 0.06, 0.26)
 KEPT = 1500  # places remembered of a liver
 
 

@@ -10,7 +10,7 @@ from liverlib.anatomy import Body, curve, turned, vessel
 from liverlib.canvas import Canvas
 from liverlib.shapes import Frame, both, either, ellipsoid, tubes
 
-LIVERS = ("usual", "long", "small", "left lobe resected", "right lobe resected")
+LIVERS = ("usual", "long", "small", "left lobe resected", "right lobe resected", "left lobe large")
 
 
 def draw_liver(c: Canvas, b: Body, random: np.random.Generator) -> None:
@@ -37,6 +37,9 @@ def _liver(f: Frame, b: Body, tip: float, slope: float, random) -> np.ndarray:
     rough, fine = b.rough[at], b.fine[at]
     lower = tip + slope * (112 - f.x) - random.uniform(0, 0.3) * f.y
     lower += random.uniform(0, 16) * np.exp(-(((f.x - 50) / 38) ** 2) - ((f.y + 20) / 45) ** 2)
+    if b.liver == "left lobe large":  # hanging down in front, apart from the right one there
+        aside = (f.x - random.uniform(-30, 25)) / random.uniform(22, 45)
+        lower -= random.uniform(15, 80) * np.exp(-(aside**2)) * np.clip((f.y - 15) / 35, 0, 1)
     under = (lower - f.z) / np.sqrt(1 + slope**2) + 2.5 * rough
     d = both(b.cavity[at] + random.uniform(-1.5, 1.5), b.below[at] + 1.5, 4)
     d = both(d, under, 14)
@@ -51,6 +54,9 @@ def _liver(f: Frame, b: Body, tip: float, slope: float, random) -> np.ndarray:
     fissure = np.maximum(np.abs(x) - random.uniform(0, 3), -under - random.uniform(8, 40))
     fissure = np.maximum(fissure, 18 - f.y)
     d = both(d, -fissure, 5)
+    if b.liver == "left lobe large":  # and the caudate lobe, before the spine
+        place = random.uniform((-12, -12, 20), (14, 6, 55))
+        d = either(d, ellipsoid(f, place, random.uniform((10, 9, 15), (24, 16, 32))), 4)
     hilum = tubes(f, [(30, 6, 14), (10, 12, 26), (-6, 24, 38)], [7, 8, 5])
     return both(d, -hilum, 6) + random.uniform(0.3, 1.8) * fine
 

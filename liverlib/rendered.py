@@ -18,11 +18,19 @@ from liverlib.cube import CubeSettings
 from liverlib.pose import Anatomy, Pose, view
 from liverlib.presets import TrainSettings
 from liverlib.scanner import breathe, scanned
-from liverlib.tumours import WATERY, Liver, draw_cysts, draw_patches, draw_tumours, smooth
+from liverlib.tumours import (
+    WATERY,
+    Liver,
+    draw_cysts,
+    draw_gallbladder,
+    draw_patches,
+    draw_tumours,
+    smooth,
+)
 from liverlib.windows import in_turn
 
-DRAWING = 2  # raised when equal settings and anatomies come to give other scans
-TUMOURS = {"body": 0.5, "liver": 0.85}  # a factor on their radius in voxels, by look
+DRAWING = 3  # raised when equal settings and anatomies come to give other scans
+SIZE = {"body": 0.5, "liver": 0.85}  # a factor on radii in voxels, by look
 # Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
 WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
 UNDER_THE_SKIN, IN_THE_BELLY = 7, 9  # the unevenness of that fat
@@ -71,12 +79,14 @@ class Rendered:
         window = [edge + level * (self.cube.crop == "liver") for edge in self.cube.window]
         image, share = self._seen(anatomy, places, voxel, contrast, window, random)
         liver = Liver(image, share, torch.zeros_like(share), own, window)
+        if random.random() < 0.35:
+            draw_gallbladder(liver, SIZE[self.cube.crop], random)
         if random.random() < 0.2:
             draw_patches(liver, random)
         if own > WATERY and random.random() < 0.15:
             draw_cysts(liver, random)
         if random.random() < 0.67:
-            draw_tumours(liver, TUMOURS[self.cube.crop], random)
+            draw_tumours(liver, SIZE[self.cube.crop], random)
         image = scanned(image, share, voxel[2], window[1] - window[0], random)
         both = torch.cat([share, liver.tumour], 1)
         return tuple((x.clamp(0, 1) * 255).round().to(torch.uint8) for x in (image, both))

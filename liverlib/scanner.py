@@ -37,8 +37,8 @@ def scanned(
         noise += random.lognormal(math.log(9), 0.7) / width * streaks(edge, random, device)
     if random.random() < 0.4:
         noise += random.uniform(2, 9) / width * smooth(edge, max(edge // 3, 20), random, device)
-    if random.random() < 0.2:
-        noise -= random.uniform(3, 18) / width * band(edge, random, device)
+    if random.random() < 0.3:
+        noise -= random.uniform(3, 24) / width * band(edge, random, device)
     return image + noise
 
 

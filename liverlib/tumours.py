@@ -59,7 +59,7 @@ class Kind:
     @classmethod
     def any(cls, liver: float, random: np.random.Generator) -> "Kind":
         """One at random, in a liver of so many HU."""
-        size = float(np.clip(random.lognormal(math.log(28), 0.45), 10, 75))
+        size = float(np.clip(random.lognormal(math.log(25), 0.55), 8, 75))
         bright = random.random() < (0.3 if liver > 45 else 0.5)
         return cls(
             contrast=size if bright else -min(size, max(liver + 5, 12)),
@@ -142,6 +142,23 @@ def draw_cysts(on: Liver, random: np.random.Generator) -> None:
         box, axes = around(centre, radius + 1, on.share)
         apart = sum(axis.square() for axis in axes).sqrt()
         _blend(on, box, (radius - apart + 0.5).clamp(0, 1), random.uniform(-8, 18))
+
+
+def draw_gallbladder(on: Liver, scale: float, random: np.random.Generator) -> None:
+    """A gallbladder, or a loop of bowel, half sunk into the liver's lower face: no part of it."""
+    share = on.share[0, 0]
+    face = ((share[..., 4:] > 0.9) & (share[..., :-4] < 0.1)).nonzero()
+    if not len(face):
+        return
+    centre = face[int(random.integers(len(face)))].tolist()
+    box, depth = _lobed(centre, scale * random.uniform(5, 16), 1, on.share, random)
+    bowel = on.hu + random.choice((-1, 1)) * random.uniform(15, 50)
+    within = random.uniform(-5, 40) if random.random() < 0.7 else bowel
+    hu = within + random.random() * (on.hu - within) * torch.exp(-(depth**2))  # a wall
+    image, share = on.image[0, 0][box], share[box]
+    cover = (0.5 + depth).clamp(0, 1)
+    image += cover * (on.grey(hu) - image)
+    share *= 1 - cover
 
 
 def draw_patches(on: Liver, random: np.random.Generator) -> None:
