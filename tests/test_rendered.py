@@ -9,9 +9,10 @@ import torch
 from safetensors.numpy import load_file
 
 from conftest import simple_case
-from liverlib import rendered
+from liverlib import anatomies, rendered
 from liverlib.anatomies import AIR, AnatomySettings, make_anatomy, write_anatomies
 from liverlib.cube import LIVER_WINDOW, MARGIN_MM, CubeSettings, to_cube
+from liverlib.hepatic import LIVERS
 from liverlib.pose import Pose, view
 from liverlib.presets import SECOND_LOOK
 from liverlib.rendered import Rendered
@@ -47,6 +48,18 @@ def test_an_anatomy_is_tissues_with_one_liver_in_a_body(paths):
         assert liver[x, y, z].all()
         body = tissue != AIR
         assert (np.ptp(anatomy["body"], axis=0) >= np.ptp(np.argwhere(body), axis=0) - 1).all()
+
+
+def test_a_large_left_lobe_hangs_lower_than_a_usual_one():
+    def lowest(kind: str) -> list[int]:
+        """The slices that the left lobes of some anatomies reach down to."""
+        with patch.object(anatomies, "LIVER_ODDS", np.equal(LIVERS, kind).astype(float)):
+            made = [make_anatomy(n, COARSE) for n in range(4)]
+        livers = [one["table"][one["tissue"], 2] > 0 for one in made]
+        return [np.argwhere(liver[: len(liver) // 2])[:, 2].min() for liver in livers]
+
+    usual, large = lowest("usual"), lowest("left lobe large")
+    assert np.less_equal(large, usual).all() and np.less(large, np.subtract(usual, 3)).any()
 
 
 def test_ready_anatomies_are_kept_and_more_of_them_join(paths):
