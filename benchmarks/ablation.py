@@ -49,6 +49,7 @@ WITHOUT: dict[str, list[Change]] = {  # what takes the place of a function
         (rendered, "look_alikes", lambda *_: None),
         (rendered, "draw_cysts", lambda *_: None),
         (rendered, "draw_patches", lambda *_: None),
+        (rendered, "draw_gallbladder", lambda *_: None),
         (Rendered, "_stuffing", lambda *_: []),
     ],
     "bending": [(pose, "_field", lambda random: torch.zeros(1, 3, 16, 16, 16))],
@@ -161,7 +162,7 @@ def scored(name: str, segmenter: Segmenter, groups: dict) -> dict:
     """A row of the table: liver Dice, tumour Dice, and millilitres of false tumour a case."""
     row = {"": name}
     for group, pairs in groups.items():
-        found = summarise([score(*pair, segmenter) for pair in pairs])
+        found = summarise([score(label, segmenter.segment(scan)) for scan, label in pairs])
         liver, tumour = f"{found.liver_dice.mean:.3f}", f"{found.tumour_dice.mean:.3f}"
         said = [liver, tumour] if found.tumour_dice.n else [liver]
         if found.tumour_free:
@@ -170,8 +171,8 @@ def scored(name: str, segmenter: Segmenter, groups: dict) -> dict:
     return row
 
 
-def score(scan: Volume, label: Volume, segmenter: Segmenter) -> CaseScore:
-    return score_case(label.voxels, segmenter.segment(scan).voxels, label.grid.spacing)
+def score(label: Volume, mask: Volume) -> CaseScore:
+    return score_case(label.voxels, mask.voxels, label.grid.spacing)
 
 
 if __name__ == "__main__":

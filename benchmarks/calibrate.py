@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ablation import hard_phantoms, last_state, shaded
+from ablation import hard_phantoms, last_state, score, shaded
 from tqdm.auto import tqdm
 
-from liverlib.metrics import CaseScore, Summary, score_case, summarise
-from liverlib.prediction import Prediction, Seen
+from liverlib.metrics import CaseScore, Summary, summarise
+from liverlib.prediction import Seen
 from liverlib.scan import Volume
 from liverlib.segment import Look, Segmenter
 from liverlib.tables import table
@@ -49,8 +49,8 @@ def main() -> None:
         for scan, label in tqdm(pairs, group):
             first, second = (prediction := segmenter.predict(scan)).looks
             for amount, of in scores.items():
-                looks = [first, raised(second, amount)]
-                of.setdefault(group, []).append(score(label, replace(prediction, looks=looks)))
+                mask = replace(prediction, looks=[first, raised(second, amount)]).mask()
+                of.setdefault(group, []).append(score(label, mask))
     found = {
         amount: {group: summarise(cases) for group, cases in of.items()}
         for amount, of in scores.items()
@@ -96,10 +96,6 @@ def raised(seen: Seen, amount: float) -> Seen:
 def raise_tumour(network: UNet3D, amount: float) -> None:
     """Adds to the tumour's logit, wherever it is made."""
     network.head.bias.view(CLASSES, -1)[2] += amount
-
-
-def score(label: Volume, prediction: Prediction) -> CaseScore:
-    return score_case(label.voxels, prediction.mask().voxels, label.grid.spacing)
 
 
 def merit(found: dict[str, Summary]) -> tuple[bool, float]:
