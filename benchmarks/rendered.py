@@ -1,7 +1,8 @@
 """How fast scans are drawn from anatomies, and whether a training step waits for them.
 
 `python benchmarks/rendered.py [--draws 40] [--steps 40] [--anatomies FOLDER]`, on the best device.
-In training the next batch is drawn in another thread while the network learns from one.
+In training the next batch is drawn in another thread while the network learns from one. With
+`--picture FILE` it only shows some cubes of the second look, as docs/drawn.png does.
 """
 
 import argparse
@@ -13,11 +14,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from liverlib.anatomies import write_anatomies
 from liverlib.device import best_device
 from liverlib.presets import PRESETS
+from liverlib.render import largest_slice, render_slice
 from liverlib.rendered import Rendered
 from liverlib.train import THREADS, train_step
 from liverlib.training import Training
@@ -30,6 +33,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=40)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--anatomies", type=Path, help="a folder to keep them in")
+    parser.add_argument("--picture", type=Path, help="show what is drawn, and time nothing")
     options = parser.parse_args()
     device, run = best_device(), Run(PRESETS["shipped"])
     machine = f"{platform.machine()}, {os.cpu_count()} processors"
@@ -39,6 +43,9 @@ def main() -> None:
         began = time.perf_counter()
         paths = write_anatomies(options.anatomies or folder, anatomy)
         print(f"8 anatomies drawn or found: {time.perf_counter() - began:.1f} s\n")
+        if options.picture:
+            shown = Rendered(paths, anatomy.spacing, run.cube("liver"), run.settings.liver)
+            return show(options.picture, shown)
         print("| look | window | ms to draw one | ms a step, drawn before | … drawn beside |")
         print("| --- | --- | --- | --- | --- |")
         for look in ("body", "liver"):
@@ -46,6 +53,24 @@ def main() -> None:
             source = Rendered(paths, anatomy.spacing, run.cube(look), settings, device)
             found = measured(source, options.draws, options.steps)
             print(f"| {look} | {source.edge}³ | " + " | ".join(f"{ms:.0f}" for ms in found) + " |")
+
+
+def show(path: Path, source: Rendered, rows: int = 3, columns: int = 8) -> None:
+    """The first draws, each at the axial slice with most tumour, or liver."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(rows, columns, figsize=(columns, rows), dpi=125)
+    figure.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
+    for draw, ax in enumerate(axes.flat):
+        image, occupancy = (one[0].numpy() for one in source.batch([draw]))
+        label = (occupancy > 127).sum(0, dtype=np.uint8)
+        axial = largest_slice(label)
+        grey = image[0].astype(np.float32)
+        ax.imshow(
+            render_slice(grey, "axial", axial, label=label, window=(255, 127.5), contour=True)
+        )
+        ax.axis("off")
+    figure.savefig(path)
 
 
 def measured(source: Rendered, draws: int, steps: int) -> list[float]:

@@ -14,14 +14,14 @@ from safetensors.numpy import save
 from liverlib.anatomy import Body, draw_heart, make_body
 from liverlib.canvas import Canvas, Painted
 from liverlib.files import atomic, write_sparse
-from liverlib.hepatic import LIVERS, draw_liver
+from liverlib.hepatic import LIVERS, draw_artery_and_duct, draw_liver
 from liverlib.processes import in_processes
 from liverlib.settings import digest, setting
 from liverlib.shapes import Box
 from liverlib.skeleton import draw_skeleton
 from liverlib.viscera import draw_great_vessels, draw_viscera
 
-DRAWING = 3  # raised when equal settings come to draw other maps
+DRAWING = 4  # raised when equal settings come to draw other maps
 AIR, MOST = 0, 256  # tissues
 LIVER_ODDS = (0.38, 0.12, 0.12, 0.06, 0.06, 0.26)
 KEPT = 1500  # places remembered of a liver
@@ -107,7 +107,7 @@ def make_anatomy(index: int, settings: AnatomySettings) -> dict[str, np.ndarray]
     draw_skeleton(c, body, random, cartilage=True)
     draw_heart(c, body, random)
     draw_viscera(c, body, random)
-    draw_liver(c, body, random)
+    draw_artery_and_duct(c, body, draw_liver(c, body, random), random)
     draw_great_vessels(c, body, random)
     table = np.array(sorted(c.known, key=c.known.get), np.float32)
     if random.random() < 0.1:  # ascites: fluid in place of the fat around the organs

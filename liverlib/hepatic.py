@@ -4,6 +4,9 @@ The liver fills what the diaphragm above, the ribs beside and the organs beneath
 real livers do: two lobes bounded by the dome, the wall, a slanting lower face and the spine.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from liverlib.anatomy import Body, curve, turned, vessel
@@ -13,8 +16,22 @@ from liverlib.shapes import Frame, both, either, ellipsoid, tubes
 LIVERS = ("usual", "long", "small", "left lobe resected", "right lobe resected", "left lobe large")
 
 
-def draw_liver(c: Canvas, b: Body, random: np.random.Generator) -> None:
-    """Liver, gallbladder and the vessels within."""
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """Tubes that branch: points (n, 3) and radii (n,) in mm, and which points are joined."""
+
+    points: np.ndarray
+    radii: np.ndarray
+    links: list[tuple[int, int]]
+
+    def beside(self, way: tuple[float, float, float], share: float) -> "Tree":
+        """A thinner one that runs along it on one side."""
+        moved = self.points + self.radii[:, None] * np.array(way)
+        return Tree(moved, share * self.radii, self.links)
+
+
+def draw_liver(c: Canvas, b: Body, random: np.random.Generator) -> Tree:
+    """Liver, gallbladder and the veins within; returns the portal vein."""
     f = c.lattice.part((-130, -110, -130), (150, 130, 200))
     tip, slope = random.uniform(-62, 0), random.uniform(0.55, 0.85)
     if b.liver == "long":  # Riedel's lobe
@@ -28,8 +45,9 @@ def draw_liver(c: Canvas, b: Body, random: np.random.Generator) -> None:
     box, d = c.voxels(f, d)
     c.paint((box, d - random.uniform(-0.5, 1)), b.hu["fat"], 8, edge=2.5)
     c.paint_liver((box, d), b.hu["liver"], random.uniform(2, 8))
-    _vessels(c, b, random)
+    portal = _veins(c, b, random)
     _gallbladder(c, b, tip, slope, random)
+    return portal
 
 
 def _liver(f: Frame, b: Body, tip: float, slope: float, random) -> np.ndarray:
@@ -74,8 +92,8 @@ def _gallbladder(c: Canvas, b: Body, tip, slope, random: np.random.Generator) ->
     c.paint((box, d + 1.8), random.uniform(0, 18), 2)
 
 
-def _vessels(c: Canvas, b: Body, random: np.random.Generator) -> None:
-    """Portal and hepatic veins, branching within the liver."""
+def _veins(c: Canvas, b: Body, random: np.random.Generator) -> Tree:
+    """Portal and hepatic veins, branching within the liver; returns the portal one."""
     top = b.dome[0] - 16
     portal = _tree(
         np.array([22.0, 8, 20]),
@@ -89,22 +107,42 @@ def _vessels(c: Canvas, b: Body, random: np.random.Generator) -> None:
         6.5,
         random,
     )
-    drawn = [(portal, b.hu["portal"]), (hepatic, b.hu["hepatic"])]
-    if random.random() < 0.12:  # dilated bile ducts run along the portal vein
-        points, radii, links = portal
-        drawn.append(((points + radii[:, None] + (1, 2, 0), 0.75 * radii, links), 10))
-    for (points, radii, links), value in drawn:
-        low, high = points.min(0) - 8, points.max(0) + 8
-        box, f = c.fine(low, high)
-        d = tubes(f, points, radii, links, margin=2.5)
-        inside = c.liver[box]
-        c.paint((box, np.where(inside > 0.3, d, 50)), value, keep=True)
+    wide = random.random() < 0.12  # bile ducts, dilated
+    _within(c, portal, b.hu["portal"])
+    _within(c, hepatic, b.hu["hepatic"])
+    if wide:
+        along = replace(portal, points=np.add(portal.points, (1, 2, 0))).beside((1, 1, 1), 0.75)
+        _within(c, along, 10)
     trunk = curve([(2, 8, -40), (4, 10, -10), (14, 10, 8), (22, 8, 20)])
     vessel(c, trunk, np.full(len(trunk), 6.5), b.hu["portal"], halo=1)
+    return portal
 
 
-def _tree(root, ends, radius, random):
-    """Points, radii and links of a tree: from the root to each end, with side branches."""
+def draw_artery_and_duct(c: Canvas, b: Body, portal: Tree, random: np.random.Generator) -> None:
+    """The hepatic artery and the bile ducts, beside the portal vein and on from it, to where they
+    come from and go to."""
+    _within(c, portal.beside((-0.9, 0.9, 0), random.uniform(0.25, 0.5)), b.hu["aorta"])
+    _within(c, portal.beside((0.9, 0.9, 0), random.uniform(0.25, 0.6)), random.uniform(0, 15))
+    artery = curve([(-10, 6, 16), (2, 14, 10), (14, 15, 12), (18, 14, 20)])
+    vessel(c, artery, np.full(len(artery), random.uniform(2, 3.5)), b.hu["aorta"], halo=1)
+    duct = curve([(28, 15, 20), (28, 12, 4), (22, 4, -18), (26, 0, -34)])
+    vessel(c, duct, np.full(len(duct), random.uniform(2, 6)), random.uniform(0, 15), halo=1)
+
+
+def _within(c: Canvas, tree: Tree, value: float) -> None:
+    """Draws a tree where the liver is."""
+    box, f = c.fine(tree.points.min(0) - 8, tree.points.max(0) + 8)
+    d = tubes(f, tree.points, tree.radii, tree.links, margin=2.5)
+    c.paint((box, np.where(c.liver[box] > 0.3, d, 50)), value, keep=True)
+
+
+def _tree(
+    root: np.ndarray,
+    ends: Sequence[tuple[float, float, float]],
+    radius: float,
+    random: np.random.Generator,
+) -> Tree:
+    """A tree from the root to each end, with side branches."""
     points, radii, links = [root], [radius], []
 
     def grow(start, goal, radius, depth):
@@ -130,7 +168,7 @@ def _tree(root, ends, radius, random):
 
     for end in ends:
         grow(0, np.add(end, random.normal(0, 9, 3)), radius * random.uniform(0.75, 1), 2)
-    return np.array(points), np.array(radii), links
+    return Tree(np.array(points), np.array(radii), links)
 
 
 def draw_tumours(c: Canvas, b: Body, count: int, random: np.random.Generator) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from liverlib.tumours import smooth, white
+from liverlib.fields import local_mean, sliced, smooth, white
 
 
 def scanned(
@@ -26,12 +26,11 @@ def scanned(
     thick = random.uniform(1, 7)
     if thick > 1.2 * slice_mm and random.random() < 0.8:
         count = max(8, math.ceil(edge * slice_mm / thick))
-        coarse = F.interpolate(image, (edge, edge, count), mode="area")
-        image = F.interpolate(coarse, (edge,) * 3, mode="trilinear")
+        image = sliced(image, count)
     level, device = random.lognormal(math.log(8), 0.6) / width, image.device
     noise = white(image.shape, random, device)
     if random.random() < 0.5:
-        noise = 2.5 * F.avg_pool3d(noise, 3, 1, 1)
+        noise = 2.5 * local_mean(noise, 1)
     noise = level * noise
     if random.random() < 0.25:
         noise += random.lognormal(math.log(9), 0.7) / width * streaks(edge, random, device)

@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from liverlib.augment import around, lump
+from liverlib.fields import local_mean, smooth
 from liverlib.shapes import Box
 
 MOST = 8  # tumours in a window, unless they are small
@@ -126,8 +126,7 @@ def _grow(on: Liver, box: Box, depth: Tensor, kind: Kind, hu: Tensor) -> None:
     image, share, tumour = (one[0, 0][box] for one in (on.image, on.share, on.tumour))
     within = share
     if kind.bulge:
-        near = F.avg_pool3d(share[None], 2 * kind.bulge + 1, 1, kind.bulge)[0]
-        within = torch.maximum(share, near.mul(3).clamp(0, 1))
+        within = torch.maximum(share, local_mean(share, kind.bulge).mul(3).clamp(0, 1))
     cover = within * (0.5 + depth / kind.edge).clamp(0, 1)
     image += cover * (on.grey(hu) - image)
     torch.maximum(tumour, within * (0.5 + depth).clamp(0, 1), out=tumour)
@@ -138,7 +137,7 @@ def draw_cysts(on: Liver, random: np.random.Generator) -> None:
     """Some balls of water in the liver, which are no tumours."""
     for _ in range(random.integers(1, 4) if len(on.inside) else 0):
         centre = on.inside[int(random.integers(len(on.inside)))].tolist()
-        radius = random.uniform(1.5, 8)
+        radius = float(np.clip(4 * random.lognormal(0, 0.7), 1.5, 25))
         box, axes = around(centre, radius + 1, on.share)
         apart = sum(axis.square() for axis in axes).sqrt()
         _blend(on, box, (radius - apart + 0.5).clamp(0, 1), random.uniform(-8, 18))
@@ -174,22 +173,6 @@ def _blend(on: Liver, box: Box, cover: Tensor, hu: float) -> None:
     """Gives the liver other HU, where and as far as `cover` says."""
     image, share = on.image[0, 0][box], on.share[0, 0][box]
     image += cover * share * (on.grey(torch.tensor(hu)).item() - image)
-
-
-def smooth(
-    edge: int, width: int, random: np.random.Generator, device: torch.device | str = "cpu"
-) -> Tensor:
-    """Noise (1, 1, …) of about unit variance with features `width` voxels wide."""
-    coarse = white((1, 1, *(edge // width + 2,) * 3), random, device)
-    return 1.5 * F.interpolate(coarse, (edge,) * 3, mode="trilinear", align_corners=True)
-
-
-def white(
-    shape: Sequence[int], random: np.random.Generator, device: torch.device | str = "cpu"
-) -> Tensor:
-    """White noise of unit variance, made on the device: other devices, other noise."""
-    there = torch.Generator(device).manual_seed(int(random.integers(2**62)))
-    return torch.randn(tuple(shape), generator=there, device=device)
 
 
 def _lobed(

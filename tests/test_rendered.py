@@ -62,6 +62,20 @@ def test_a_large_left_lobe_hangs_lower_than_a_usual_one():
     assert np.less_equal(large, usual).all() and np.less(large, np.subtract(usual, 3)).any()
 
 
+def test_an_artery_and_bile_ducts_run_through_the_liver():
+    def within(index: int, draw) -> np.ndarray:
+        """The HU of the liver's voxels."""
+        with patch.object(anatomies, "draw_artery_and_duct", draw):
+            anatomy = make_anatomy(index, replace(COARSE, spacing=2.0))
+        hu, _, liver = anatomy["table"].T
+        return hu[anatomy["tissue"]][liver[anatomy["tissue"]] > 0]
+
+    arterial, portal = 7, 1  # the phases of two of them
+    draw, none = anatomies.draw_artery_and_duct, lambda *_: None
+    assert (within(arterial, draw) > 200).sum() > 20 > 0 == (within(arterial, none) > 200).sum()
+    assert (within(portal, draw) < 20).sum() > 20 > 0 == (within(portal, none) < 20).sum()
+
+
 def test_ready_anatomies_are_kept_and_more_of_them_join(paths):
     before = [path.stat().st_mtime_ns for path in paths]
     folder = paths[0].parents[1]
