@@ -4,7 +4,7 @@
 the last state of another training, in its folder. Tumours are not as frequent in training as in a
 scan, so the tumour's logit is raised or lowered by several amounts. Of those that draw at most 5 ml
 of tumour, on average, in livers without any, in every kind of phantoms, the one of the highest
-tumour Dice is kept. The phantoms are of the kind that `make run` makes, none of them among those it
+tumour Dice is kept. The phantoms are those that `make run` trains on, none of them among those it
 scores, and hard ones, in which other organs have the liver's HU: as they are, with a dark band
 through the liver, and with much noise.
 """
@@ -27,7 +27,6 @@ from liverlib.unet import CLASSES, UNet3D, load_networks, save_networks
 from liverlib.workspace import Run
 
 AMOUNTS = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-CASES = 24  # of the first kind
 MOST_FALSE = 5.0  # ml
 NOISE = 20.0  # HU, the standard deviation in the noisy ones
 
@@ -70,7 +69,7 @@ def groups() -> dict[str, list[Pair]]:
     """The phantoms, by kind."""
     hard = [case.read() for case in hard_phantoms()]
     return {
-        "phantoms": [case.read() for case in Run().parts["train"][:CASES]],
+        "phantoms": [case.read() for case in Run().parts["train"]],
         "hard": hard,
         "shaded": [shaded(*pair) for pair in hard],
         "noisy": [noisy(*pair, seed) for seed, pair in enumerate(hard)],

@@ -207,5 +207,5 @@ def look_alikes(
     kind = random.random()
     if kind < 0.2:
         hu[vessels] = liver + random.normal(0, 6)
-    elif kind < 0.35:  # darker, as before the contrast medium arrives
+    elif kind < 0.45:  # darker, as before the contrast medium arrives
         hu[vessels] = liver - random.uniform(8, 35)
