@@ -35,18 +35,20 @@ notebooks: $(VENV)/.ready-dev
 	$(BIN)/python tests/keep_outputs.py notebooks/*.ipynb
 
 # The weights in liverlib/weights: minutes on a GPU, most of a day on two cores, both looks at once;
-# then the second look goes on, three quarters of an hour on two cores; at last it is chosen how
-# readily a tumour is called.
+# then both go on, an hour and a quarter on two cores; at last it is chosen how readily a tumour is
+# called.
 WEIGHTS = OMP_NUM_THREADS=1 $(BIN)/liverlib train --preset shipped --run shipped
-THEN = --start results/shipped/weights.safetensors --look liver --liver.epochs 8 --liver.steps 125 \
-	--liver.batch 2 --liver.learning_rate 4e-4 --liver.warmup 50 --liver.average 0.99 --liver.seed 4
+THEN = --start results/shipped/weights.safetensors \
+	--body.epochs 6 --body.steps 150 --body.batch 2 --body.learning_rate 3e-4 \
+	--body.warmup 50 --body.average 0.995 --body.seed 5 \
+	--liver.epochs 10 --liver.steps 150 --liver.batch 2 --liver.learning_rate 3e-4 \
+	--liver.warmup 50 --liver.average 0.995 --liver.seed 5
 weights: $(VENV)/.ready
 	for look in body liver; do $(WEIGHTS) --look $$look & done; wait
 	$(WEIGHTS)
 	$(BIN)/liverlib train --preset shipped --run shipped-then $(THEN)
 	$(BIN)/python benchmarks/calibrate.py results/shipped/weights.safetensors \
-		--then results/shipped-then/liver \
-		-o liverlib/weights/shipped.safetensors
+		--then results/shipped-then -o liverlib/weights/shipped.safetensors
 
 # The notebooks as in Colab: the versions it ships of what differs most, neither liverlib nor what
 # Colab lacks installed, alone in an empty folder, the project (its last commit) behind a git URL.

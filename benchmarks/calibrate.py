@@ -1,9 +1,9 @@
 """How readily the second look calls a tumour: chosen on phantoms, and written into its weights.
 
-`python benchmarks/calibrate.py WEIGHTS [--then FOLDER] -o OUT`. With `--then` the second look is
-the last state of another training, in its folder. Tumours are not as frequent in training as in a
-scan, so the tumour's logit is raised or lowered by several amounts. Of those that draw at most 5 ml
-of tumour, on average, in livers without any, in every kind of phantoms, the one of the highest
+`python benchmarks/calibrate.py WEIGHTS [--then RUN] -o OUT`. With `--then` the looks are the last
+states of another training, where its folder has them. Tumours are not as frequent in training as in
+a scan, so the tumour's logit is raised or lowered by several amounts. Of those that draw at most
+5 ml of tumour, on average, in livers without any, in every kind of phantoms, the one of the highest
 tumour Dice is kept. The phantoms are those that `make run` trains on, none of them among those it
 scores, and hard ones, in which other organs have the liver's HU: as they are, with a dark band
 through the liver, and with much noise.
@@ -37,12 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="where to write them, in 16 bits")
-    parser.add_argument("--then", type=Path, help="the second look's later training")
+    parser.add_argument("--then", type=Path, help="the folder of a later training")
     options = parser.parse_args()
     networks, segmenter = load_networks(options.weights), Segmenter.load(options.weights)
-    if options.then:
-        networks[1] = last_state(options.then)
-        segmenter = replace(segmenter, liver=Look([networks[1][0]], segmenter.liver.cube))
+    for n, look in enumerate(("body", "liver")):
+        if options.then and (options.then / look).exists():
+            networks[n] = network, _ = last_state(options.then / look)
+            segmenter = replace(segmenter, **{look: Look([network], getattr(segmenter, look).cube)})
     scores: dict[float, dict[str, list[CaseScore]]] = {amount: {} for amount in AMOUNTS}
     for group, pairs in groups().items():
         for scan, label in tqdm(pairs, group):
