@@ -19,7 +19,7 @@ from ablation import hard_phantoms, last_state, score, shaded
 from tqdm.auto import tqdm
 
 from liverlib.metrics import CaseScore, Summary, summarise
-from liverlib.prediction import Seen
+from liverlib.prediction import Rules, Seen
 from liverlib.scan import Volume
 from liverlib.segment import Look, Segmenter
 from liverlib.tables import table
@@ -38,8 +38,12 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="where to write them, in 16 bits")
     parser.add_argument("--then", type=Path, help="the folder of a later training")
+    parser.add_argument(
+        "--sure", type=float, default=Rules.sure, help="as `liverlib segment` has it"
+    )
     options = parser.parse_args()
     networks, segmenter = load_networks(options.weights), Segmenter.load(options.weights)
+    segmenter = replace(segmenter, rules=Rules(sure=options.sure))
     for n, look in enumerate(("body", "liver")):
         if options.then and (options.then / look).exists():
             networks[n] = network, _ = last_state(options.then / look)
