@@ -1,11 +1,13 @@
 """What each kind of variation brings: short trainings on drawn windows, each without one kind.
 
-`python benchmarks/ablation.py [--steps 1500] [--only NAME …] [--trained NAME WEIGHTS …]
-[--pair SCAN LABEL]`. The second look, which decides what is liver and what tumour, is trained, two
-at a time; the liver is found for all of them by the first look of liverlib's own weights. Scored
-are the test phantoms of `make run`; hard phantoms, in which other organs have the liver's HU, as
-they are and shaded by a dark band; and labelled real scans, where there are any. `--trained` scores
-weights that are there already, and their first look alone. No weights are chosen by the real scans.
+`python benchmarks/ablation.py [--steps 1500] [--start WEIGHTS] [--rate 3e-3] [--only NAME …]
+[--trained NAME WEIGHTS …] [--pair SCAN LABEL]`. The second look, which decides what is liver and
+what tumour, is trained, two at a time; the liver is found for all of them by the first look of
+liverlib's own weights. With `--start` they do not begin at random, but go on from weights, and the
+table says what is lost where a kind is no longer seen. Scored are the test phantoms of `make run`;
+hard phantoms, in which other organs have the liver's HU, as they are and shaded by a dark band; and
+labelled real scans, where there are any. `--trained` scores weights that are there already, and
+their first look alone. No weights are chosen by the real scans.
 """
 
 import argparse
@@ -65,53 +67,58 @@ WITHOUT: dict[str, list[Change]] = {  # what takes the place of a function
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--start", default="", help="weights to go on from: a file, or shipped")
+    parser.add_argument("--rate", type=float, default=SECOND_LOOK.learning_rate)
     parser.add_argument("--only", nargs="*", choices=WITHOUT, default=list(WITHOUT))
     parser.add_argument("--trained", nargs="+", action="append", default=[])
     parser.add_argument("--pair", type=Path, nargs=2, action="append", default=[])
     options = parser.parse_args()
-    for _ in in_processes(train, [(kind, options.steps) for kind in options.only], None, "rows"):
+    shared = options.steps, options.rate, options.start
+    runs = {kind: run(kind, *shared) for kind in options.only}
+    for _ in in_processes(train, list(runs.items()), None, "rows"):
         pass
     rows = []
     for name, *weights in options.trained:
         looks = Segmenter.load(*weights)
         rows += [(f"{name}, first look", Segmenter(looks.body)), (name, looks)]
     first = Segmenter.load(SHIPPED)
-    for kind in options.only:
+    for kind, trained in runs.items():
         name = f"without {kind}" if kind else "everything"
-        rows.append((name, replace(first, liver=second_look(kind, options.steps))))
+        rows.append((name, replace(first, liver=second_look(trained))))
     groups = {
-        "phantoms": [case.read() for case in run("", options.steps).parts["test"]],
+        "phantoms": [case.read() for case in Run().parts["test"]],
         "hard": (hard := [case.read() for case in hard_phantoms()]),
         "shaded": [shaded(*pair) for pair in hard],
         **{name: [pair_of(*pair)] for name, pair in named(options.pair).items()},
     }
-    print(f"{options.steps} steps of the second look, where no weights are named\n")
+    begun = f" from {options.start} at {options.rate:g}" if options.start else ""
+    print(f"{options.steps} steps of the second look{begun}, where no weights are named\n")
     print(table([scored(*row, groups) for row in rows]))
 
 
-def run(kind: str, steps: int) -> Run:
+def run(kind: str, steps: int, rate: float, start: str) -> Run:
     """The training without one kind of variation: that of the demo, on drawn scans as they are."""
     anatomy = PRESETS["shipped"].anatomy
     if "anatomies" in kind:
         anatomy = replace(anatomy, count=8)
-    shorter = {"epochs": 2, "steps": max(1, steps // 2)}
+    shorter = {"epochs": 2, "steps": max(1, steps // 2), "learning_rate": rate}
     look = replace(SECOND_LOOK, implants=0.0, augmented=False, **shorter)
-    name = f"ablation {steps} without {kind or 'nothing'}"
-    return Run(RunSettings(anatomy=anatomy, liver=look), name=name)
+    begun = f"on from {Path(start).stem} at {rate:g} " if start else ""
+    name = f"ablation {steps} {begun}without {kind or 'nothing'}"
+    return Run(RunSettings(anatomy=anatomy, liver=look, start=start), name=name)
 
 
-def train(kind: str, steps: int) -> None:
+def train(kind: str, run: Run) -> None:
     """Trains a second look without a kind of variation, where that is not done."""
     torch.set_num_threads(1)
     with changed(WITHOUT[kind]):
-        run(kind, steps).train("liver")
+        run.train("liver")
 
 
-def second_look(kind: str, steps: int) -> Look:
+def second_look(run: Run) -> Look:
     """What that training ended with."""
-    trained = run(kind, steps)
-    network, _ = last_state(trained.folder / "liver")
-    return Look([network], trained.cube("liver"))
+    network, _ = last_state(run.folder / "liver")
+    return Look([network], run.cube("liver"))
 
 
 def last_state(folder: Path) -> tuple[UNet3D, dict]:

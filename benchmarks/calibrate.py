@@ -6,7 +6,7 @@ a scan, so the tumour's logit is raised or lowered by several amounts. Of those 
 5 ml of tumour, on average, in livers without any, in every kind of phantoms, the one of the highest
 tumour Dice is kept. The phantoms are those that `make run` trains on, none of them among those it
 scores, and hard ones, in which other organs have the liver's HU: as they are, with a dark band
-through the liver, and with much noise.
+through the liver, as between arms, and with much noise.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from ablation import hard_phantoms, last_state, score, shaded
+from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
 from liverlib.metrics import CaseScore, Summary, summarise
@@ -29,6 +30,7 @@ from liverlib.workspace import Run
 AMOUNTS = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 MOST_FALSE = 5.0  # ml
 NOISE = 20.0  # HU, the standard deviation in the noisy ones
+DARKER, STREAKS = 35.0, 10.0  # HU, at most, between arms; and the streaks' standard deviation
 
 Pair = tuple[Volume, Volume]
 
@@ -77,8 +79,21 @@ def groups() -> dict[str, list[Pair]]:
         "phantoms": [case.read() for case in Run().parts["train"]],
         "hard": hard,
         "shaded": [shaded(*pair) for pair in hard],
+        "arms": [between_arms(*pair, seed) for seed, pair in enumerate(hard)],
         "noisy": [noisy(*pair, seed) for seed, pair in enumerate(hard)],
     }
+
+
+def between_arms(scan: Volume, label: Volume, seed: int) -> Pair:
+    """The scan as where arms lie beside the back of the liver: broadly darker there, and streaked
+    from side to side."""
+    back = np.percentile(label.voxels.nonzero()[1], 15)
+    apart = (np.arange(scan.voxels.shape[1]) - back) * scan.grid.spacing[1]  # mm
+    band = np.exp(-((apart / 45) ** 2))[:, None]
+    lines = np.random.default_rng(seed).normal(0, 1, scan.voxels.shape[1:])  # alike along x
+    lines = gaussian_filter(lines, [1.5 / mm for mm in scan.grid.spacing[1:]])
+    hu = np.rint(scan.voxels + band * (STREAKS * lines / lines.std() - DARKER))
+    return replace(scan, voxels=np.clip(hu, -1024, 3071).astype(scan.voxels.dtype)), label
 
 
 def noisy(scan: Volume, label: Volume, seed: int) -> Pair:

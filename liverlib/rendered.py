@@ -29,7 +29,7 @@ from liverlib.tumours import (
 )
 from liverlib.windows import in_turn
 
-DRAWING = 4  # raised when equal settings and anatomies come to give other scans
+DRAWING = 5  # raised when equal settings and anatomies come to give other scans
 SIZE = {"body": 0.5, "liver": 0.85}  # a factor on radii in voxels, by look
 # Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
 WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
@@ -202,7 +202,7 @@ def look_alikes(
 ) -> None:
     """Gives some other organs the liver's HU, and its vessels those of a tumour or its own."""
     if random.random() < 0.35:
-        alike = organs & (random.random(len(hu)) < 0.3)
+        alike = organs & (random.random(len(hu)) < random.uniform(0.1, 0.8))
         hu[alike] = liver + random.normal(0, 4, alike.sum())
     kind = random.random()
     if kind < 0.2:

@@ -38,6 +38,8 @@ def scanned(
         noise += random.uniform(2, 9) / width * smooth(edge, max(edge // 3, 20), random, device)
     if random.random() < 0.3:
         noise -= random.uniform(3, 24) / width * band(edge, random, device)
+    if random.random() < 0.2:
+        noise += arms(edge, random, device) / width
     return image + noise
 
 
@@ -95,14 +97,20 @@ def _axes(edge: int, device: torch.device | str) -> list[Tensor]:
     return [line.view([-1 if n == axis else 1 for n in range(3)]) for axis in range(3)]
 
 
-def streaks(edge: int, random: np.random.Generator, device: torch.device | str = "cpu") -> Tensor:
+def streaks(
+    edge: int,
+    random: np.random.Generator,
+    device: torch.device | str = "cpu",
+    sideways: float = 0.6,
+) -> Tensor:
     """Streaks (1, 1, …) of about unit variance that run, in a slice, from one point.
 
-    Those of metal and of bone fan out; those of arms beside the body lie side by side.
+    Those of metal and of bone fan out; those of arms beside the body lie side by side, and run,
+    as that share of draws, from one side of it to the other.
     """
     far = edge * random.uniform(0.35, 3)  # from the middle of the window
     beside = math.pi * random.integers(2) + random.normal(0, 0.3)
-    way = beside if random.random() < 0.6 else random.uniform(-math.pi, math.pi)
+    way = beside if random.random() < sideways else random.uniform(-math.pi, math.pi)
     middle = torch.arange(edge, device=device) - edge / 2
     x, y = torch.meshgrid(middle, middle, indexing="ij")
     along, across = x * math.cos(way) + y * math.sin(way), y * math.cos(way) - x * math.sin(way)
@@ -116,11 +124,24 @@ def streaks(edge: int, random: np.random.Generator, device: torch.device | str =
     return 1.4 * streak.permute(1, 2, 0)[None, None]
 
 
-def band(edge: int, random: np.random.Generator, device: torch.device | str = "cpu") -> Tensor:
+def arms(edge: int, random: np.random.Generator, device: torch.device | str = "cpu") -> Tensor:
+    """What arms beside the body do to the slices, (1, 1, …) in HU: too few of the rays that pass
+    through both arrive, and soft ones least, so it is darker between the arms, and streaked."""
+    depth, strength = random.uniform(5, 45), random.lognormal(math.log(9), 0.7)
+    lines = strength * streaks(edge, random, device, sideways=1)
+    return band(edge, random, device, broad=2.5) * (lines - depth)
+
+
+def band(
+    edge: int,
+    random: np.random.Generator,
+    device: torch.device | str = "cpu",
+    broad: float = 1,
+) -> Tensor:
     """A broad band (1, 1, …) straight through every slice, 1 in its middle: where both arms or
     both hips lie in the beam it is hardened, and what is between them looks darker."""
     way = random.normal(0, 0.15) if random.random() < 0.8 else random.uniform(-1.6, 1.6)
     x, y, z = _axes(edge, device)
     across = y * math.cos(way) - x * math.sin(way) + random.normal(0, 0.15) * z
-    middle, wide = edge * random.uniform(-0.5, 0.5), edge * random.uniform(0.04, 0.2)
+    middle, wide = edge * random.uniform(-0.5, 0.5), broad * edge * random.uniform(0.04, 0.2)
     return torch.exp(-(((across - middle) / wide) ** 2))[None, None]

@@ -86,3 +86,14 @@ def test_a_dark_band_runs_straight_through_every_slice():
         slices = band[:, :, 12], band[:, :, 36]
         assert all(0.03 < (one > 0.5).float().mean() < 0.5 for one in slices if one.max() > 0.9)
     assert 24 <= sideways < 40
+
+
+def test_between_arms_it_is_darker_and_streaked_and_beside_them_as_it_was():
+    alike = []
+    for n in range(40):
+        image = scanner.arms(48, np.random.default_rng(n))[0, 0]
+        darkness, streaked = -image.mean((0, 2)), image.std((0, 2))  # by row
+        assert darkness.min() > -1 and darkness.max() < 60
+        if darkness.max() > 3 > darkness.min():
+            alike.append(np.corrcoef(darkness, streaked)[0, 1])
+    assert len(alike) > 10 and np.median(alike) > 0.8
