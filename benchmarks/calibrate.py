@@ -53,9 +53,10 @@ def main() -> None:
     scores: dict[float, dict[str, list[CaseScore]]] = {amount: {} for amount in AMOUNTS}
     for group, pairs in groups().items():
         for scan, label in tqdm(pairs, group):
-            first, second = (prediction := segmenter.predict(scan)).looks
+            prediction = segmenter.predict(scan)
+            *first, second = prediction.looks
             for amount, of in scores.items():
-                mask = replace(prediction, looks=[first, raised(second, amount)]).mask()
+                mask = replace(prediction, looks=[*first, raised(second, amount)]).mask()
                 of.setdefault(group, []).append(score(label, mask))
     found = {
         amount: {group: summarise(cases) for group, cases in of.items()}
@@ -68,7 +69,7 @@ def main() -> None:
         for network, about in networks:
             if about["cube"]["crop"] == "liver":
                 raise_tumour(network, best)
-                about["raised"] = best
+                about["raised"] = about.get("raised", 0.0) + best
         save_networks(options.output, networks, half=True)
 
 
@@ -119,13 +120,14 @@ def raise_tumour(network: UNet3D, amount: float) -> None:
 
 def merit(found: dict[str, Summary]) -> tuple[bool, float]:
     """Few false tumours first, then the tumours' Dice, of the kinds of phantoms alike."""
-    false = max(one.false_tumour_ml for one in found.values())
+    false = np.nanmax([one.false_tumour_ml for one in found.values()])
     dices = [one.tumour_dice.mean for one in found.values()]
     within = false <= MOST_FALSE
     return within, sum(dices) / len(dices) if within else -false
 
 
 def row(amount: float, found: dict[str, Summary]) -> dict:
+    """A row of the table."""
     shown = {"raised by": f"{amount:g}"}
     for group, one in found.items():
         shown[f"{group}: tumour"] = f"{one.tumour_dice.mean:.3f}"

@@ -1,7 +1,8 @@
 """What it gains to start from liverlib's own weights: few scans of a kind that they never saw.
 
 Phantoms of another seed, bent further, their contrast fainter, twice as noisy: 5 or 20 to learn
-from, 12 to score. The second look alone, the same steps from random weights and from the shipped.
+from, 12 to score. The second look alone, the same steps from random weights and from the shipped,
+in networks of the same size.
 `python benchmarks/finetune.py [--steps 300] [--seeds 2]`
 """
 
@@ -14,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from liverlib.cases import find_cases, labelled
+from liverlib.cases import Case, find_cases, labelled
 from liverlib.cube import LIVER_WINDOW, CubeSettings, to_cube
 from liverlib.phantom import PhantomSettings, write_dataset
-from liverlib.presets import SECOND_LOOK
+from liverlib.presets import PRESETS, SECOND_LOOK
 from liverlib.processes import in_processes
 from liverlib.tables import table
 from liverlib.train import train_step, validate
@@ -57,7 +58,8 @@ def make_cubes(folder: Path) -> list[Path]:
     return list(in_processes(make_cube, calls, title="cubes"))
 
 
-def make_cube(case, n: int, path: Path) -> Path:
+def make_cube(case: Case, n: int, path: Path) -> Path:
+    """The cube of a phantom, made fainter and noisier."""
     scan, label = case.read()
     noise = np.random.default_rng(n).normal(0, 25, scan.voxels.shape)
     hu = np.clip(0.85 * scan.voxels + noise, -1024, 3071).astype(np.int16)
@@ -68,7 +70,8 @@ def make_cube(case, n: int, path: Path) -> Path:
 def score(cases: int, start: str, steps: int, seed: int, rate: float, cubes: list[Path]) -> dict:
     """One training on so many cubes: its Dices on those held out."""
     torch.set_num_threads(1)
-    settings = replace(SECOND_LOOK, seed=seed, learning_rate=rate)
+    channels = PRESETS["shipped"].liver.channels
+    settings = replace(SECOND_LOOK, seed=seed, learning_rate=rate, channels=channels)
     learned = np.random.default_rng(seed).permutation(len(cubes) - HELD_OUT)[: cases or 1]
     windows = Windows(
         [cubes[n] for n in sorted(learned)], settings.window, settings.tumour, settings.liver, seed
@@ -83,6 +86,7 @@ def score(cases: int, start: str, steps: int, seed: int, rate: float, cubes: lis
 
 
 def summary(rows: list[dict], key: tuple[int, str, int]) -> dict:
+    """A row of the table, over the seeds."""
     mine = [row for row in rows if row["key"] == key]
     cases, start, steps = key
     means = {k: f"{np.mean([row[k] for row in mine]):.3f}" for k in ("liver", "tumour")}

@@ -84,15 +84,16 @@ def draw(name: str, scan: Path, label: Path, folder: Path) -> None:
 
 
 def row(one: CaseEvaluation) -> dict:
+    """A row of the table."""
     score = one.score
     return {
         "case": one.name,
         "liver Dice": f"{score.liver_dice:.3f}",
         "tumour Dice": f"{score.tumour_dice:.3f}" if score.has_tumour else "",
         "liver ml": score.liver_ml,
-        "predicted": score.predicted_liver_ml,
+        "liver ml drawn": score.predicted_liver_ml,
         "tumour ml": score.tumour_ml,
-        "predicted ": score.predicted_tumour_ml,
+        "tumour ml drawn": score.predicted_tumour_ml,
         "lesions found": score.detected.found,
         "missed": score.detected.missed,
         "false": score.detected.false,

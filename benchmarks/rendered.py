@@ -55,11 +55,11 @@ def main() -> None:
             print(f"| {look} | {source.edge}³ | " + " | ".join(f"{ms:.0f}" for ms in found) + " |")
 
 
-def show(path: Path, source: Rendered, rows: int = 3, columns: int = 8) -> None:
+def show(path: Path, source: Rendered) -> None:
     """The first draws, each at the axial slice with most tumour, or liver."""
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(rows, columns, figsize=(columns, rows), dpi=125)
+    figure, axes = plt.subplots(3, 8, figsize=(8, 3), dpi=125)
     figure.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
     for draw, ax in enumerate(axes.flat):
         image, occupancy = (one[0].numpy() for one in source.batch([draw]))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
-from liverlib.anatomy import Body, draw_heart, make_body
+from liverlib.anatomy import IN_THE_BELLY, UNDER_THE_SKIN, Body, draw_heart, make_body
 from liverlib.canvas import Canvas, Painted
 from liverlib.files import atomic, write_sparse
 from liverlib.hepatic import LIVERS, draw_artery_and_duct, draw_liver
@@ -21,10 +21,10 @@ from liverlib.shapes import Box
 from liverlib.skeleton import draw_skeleton
 from liverlib.viscera import draw_great_vessels, draw_viscera
 
-DRAWING = 4  # raised when equal settings come to draw other maps
-AIR, MOST = 0, 256  # tissues
+DRAWING = 5  # raised when equal settings come to draw other maps
+AIR = 0  # the tissue of that number
 LIVER_ODDS = (0.38, 0.12, 0.12, 0.06, 0.06, 0.26)
-KEPT = 1500  # places remembered of a liver
+KEPT = 1500  # places remembered within a liver
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class AnatomySettings:
 class TissueMap(Canvas):
     """A canvas that keeps which tissue covers a voxel most, in place of its Hounsfield units."""
 
-    def __init__(self, *canvas, **named) -> None:
-        super().__init__(*canvas, **named)
+    def __init__(self, *canvas) -> None:
+        super().__init__(*canvas)
         del self.hu, self.tumour
         self.tissue = np.full(self.shape, AIR, np.uint8)
         self.known: dict[tuple[int, int, bool], int] = {(-1000, 0, False): AIR}
@@ -76,32 +76,31 @@ class TissueMap(Canvas):
 
     def number(self, value: float, texture: float, liver: bool) -> int:
         """The number of a tissue: a known one where there is one so alike, or else the next."""
-        wanted = round(value), round(texture), liver
-        if wanted not in self.known and len(self.known) == MOST:
-            alike = [tissue for tissue in self.known if tissue[2] == liver]
-            wanted = min(alike, key=lambda tissue: abs(tissue[0] - value))
-        return self.known.setdefault(wanted, len(self.known))
+        return self.known.setdefault((round(value), round(texture), liver), len(self.known))
 
 
 def make_anatomy(index: int, settings: AnatomySettings) -> dict[str, np.ndarray]:
     """The arrays of one anatomy, which `index` alone decides.
 
     ``tissue`` (X, Y, Z) uint8 numbers the rows of ``table`` (n, 3): HU, unevenness in HU, and
-    whether it is liver. ``liver`` and ``body`` (m, 3) are voxels of the liver, and the outermost
-    ones of the body.
+    whether it is liver. ``body`` and ``liver`` (m, 3) float32 are their first and last voxels along
+    x and y in every slice, and of the liver some within.
     """
     random = np.random.default_rng([settings.seed, index])
     fat = float(np.clip(random.lognormal(2.9, 0.7), 3, 70))  # mm under the skin
     arms = random.random() < 0.12
-    x, back, front = 160 + fat + 95 * arms, 125 + 1.35 * fat, 140 + 1.6 * fat
-    low = np.array([-x, -back, -random.uniform(150, 260)])
-    high = np.array([x, front, random.uniform(190, 290)])
+    x, back, front = 160 + fat, 125 + 1.35 * fat, 140 + 1.6 * fat
+    if arms:
+        x = 236 + 1.6 * fat
+    beside = 2.6 * settings.bend * np.array([1, 1, 0])  # room for what is bent outwards
+    low = np.array([-x, -back, -random.uniform(150, 260)]) - beside
+    high = np.array([x, front, random.uniform(190, 290)]) + beside
     shape = tuple(np.ceil((high - low) / settings.spacing).astype(int).tolist())
     pose = np.eye(3), low
     c = TissueMap(shape, (settings.spacing,) * 3, pose, settings.bend, random.spawn(1)[0])
     body = make_body(c, fat, random)
     body = replace(body, liver=str(random.choice(LIVERS, p=LIVER_ODDS)))
-    cavity = c.number(body.hu["fat"] + 4, 9, False)
+    cavity = c.number(body.hu["fat"] + 4, IN_THE_BELLY, False)
     if arms:
         _arms(c, body, random)
     draw_skeleton(c, body, random, cartilage=True)
@@ -112,11 +111,12 @@ def make_anatomy(index: int, settings: AnatomySettings) -> dict[str, np.ndarray]
     table = np.array(sorted(c.known, key=c.known.get), np.float32)
     if random.random() < 0.1:  # ascites: fluid in place of the fat around the organs
         table[cavity, :2] = random.uniform(0, 18), 3
+    liver = table[c.tissue, 2] > 0
     return {
         "tissue": c.tissue,
         "table": table,
-        "liver": _some(np.argwhere(table[c.tissue, 2] > 0), random),
-        "body": _outermost(c.tissue != AIR),
+        "liver": np.concatenate([_outline(liver), _within(liver, random)]),
+        "body": _outline(c.tissue != AIR),
     }
 
 
@@ -149,25 +149,29 @@ def _arms(c: Canvas, b: Body, random: np.random.Generator) -> None:
         y = random.uniform(-50, 10)
         limb = np.hypot(f.x - x, f.y - y) + 2 * b.rough
         for inner, value in ((0, -15), (2.2, b.hu["fat"]), (4 + 0.3 * b.fat, b.hu["muscle"])):
-            c.paint(c.voxels(f, limb - radius + inner), value, 8)
+            c.paint(c.voxels(f, limb - radius + inner), value, UNDER_THE_SKIN)
         for place in (-11, 11):  # ulna and radius
             box, d = c.voxels(f, np.hypot(f.x - x - place, f.y - y) - 8)
             c.paint((box, d), b.bone + 400, 40)
             c.paint((box, d + 3), b.bone, 40)
 
 
-def _outermost(body: np.ndarray) -> np.ndarray:
-    """The first and last voxels along x and y of every slice."""
+def _outline(mask: np.ndarray) -> np.ndarray:
+    """The first and last voxels (m, 3) along x and y in every slice."""
     found = []
-    for axis, other in ((0, 1), (1, 0)):
-        there = body.any(other)  # (X or Y, Z)
+    for axis in (0, 1):
+        lines = mask if axis == 0 else mask.transpose(1, 0, 2)
+        there = lines.any(1)  # (X or Y, Z)
         slices = np.flatnonzero(there.any(0))
         for ends in (there.argmax(0), len(there) - 1 - there[::-1].argmax(0)):
-            middle = np.full(len(slices), body.shape[other] / 2)
-            pair = (ends[slices], middle) if axis == 0 else (middle, ends[slices])
+            end = ends[slices]
+            beside = lines[end, :, slices].argmax(1)
+            pair = (end, beside) if axis == 0 else (beside, end)
             found.append(np.stack([*pair, slices], 1))
     return np.concatenate(found).astype(np.float32)
 
 
-def _some(places: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _within(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Some voxels (m, 3) at random, none where there are none."""
+    places = np.argwhere(mask)
     return random.choice(places, KEPT).astype(np.float32) if len(places) else places

@@ -1,7 +1,8 @@
-"""The bodies of the phantoms: everything but the liver, drawn as an abdominal CT shows it.
+"""The bodies of the phantoms, trunk, lungs and heart, drawn as an abdominal CT shows them.
 
 Lengths are in mm in the patient (x right, y front, z up; z = 0 between the first two lumbar
-vertebrae). Each function draws one thing, in the order of `draw_body`; later ones cover earlier.
+vertebrae). Each function draws one thing, and covers what was there; bones are in `skeleton`,
+other organs in `viscera`, the liver in `hepatic`.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from liverlib.canvas import Canvas
 from liverlib.shapes import Frame, both, either, ellipsoid, tubes
 
+UNDER_THE_SKIN, IN_THE_BELLY = 7, 9  # the unevenness of that fat, in HU
 PHASES = ("none", "arterial", "portal", "late")
 HU = {  # by contrast phase, in the order of PHASES
     "liver": (56, 68, 106, 94),
@@ -157,10 +159,10 @@ def _draw_trunk(c: Canvas, b: Body, trunk: np.ndarray, random: np.random.Generat
     skin = c.stretch(trunk - depth - 1.2 * b.rough)
     everywhere = (slice(None),) * 3
     c.paint((everywhere, skin), -15, 8)
-    c.paint((everywhere, skin + 2.2), b.hu["fat"], 7)
+    c.paint((everywhere, skin + 2.2), b.hu["fat"], UNDER_THE_SKIN)
     muscle = c.stretch(trunk)
     c.paint((everywhere, muscle), b.hu["muscle"], random.uniform(5, 18))
-    c.paint(c.voxels(f, b.cavity), b.hu["fat"] + 4, 9)
+    c.paint(c.voxels(f, b.cavity), b.hu["fat"] + 4, IN_THE_BELLY)
     side = c.box(f.part((-400, -35, -400), (400, 70, 400)))
     layers = np.abs(muscle[side] + 0.45 * b.wall) - 0.6  # fat between the layers of muscle
     c.paint((side, layers), -60, 10, opacity=random.uniform(0.2, 0.7))
@@ -181,6 +183,7 @@ def _draw_lungs(c: Canvas, b: Body, random: np.random.Generator) -> None:
 
 
 def draw_heart(c: Canvas, b: Body, random: np.random.Generator) -> None:
+    """The heart in its fat on the left dome, and the gullet behind it."""
     f = c.lattice.part((-110, -60, 60), (80, 110, 400))
     at = f.at
     d = ellipsoid(f, (-18, 30, b.dome[1] + 42), (62, 52, 44), turned(0.5, random)) + 2 * b.rough[at]

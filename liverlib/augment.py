@@ -6,6 +6,7 @@ Never mirrored: the liver lies right.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -41,7 +42,7 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
         centre = inside[torch.randint(len(inside), (1,), generator=random).item()].tolist()
         radius = 7 * math.exp(0.5 * torch.randn(1, generator=random).item())
         radius = min(max(2.0, radius), 20.0)
-        box, axes = around(centre, 2.5 * radius + 4, liver)  # no lump is wider
+        box, axes = around(centre, [2.5 * radius + 4] * 3, liver)  # no lump is wider
         depth = lump(axes, radius, random)
         brightness = grey[sure].mean()
         grey, liver, tumour = grey[box], liver[box], tumour[box]
@@ -53,11 +54,11 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
     return image, occupancy
 
 
-def around(centre: list[int], reach: float, on: Tensor) -> tuple[Box, list[Tensor]]:
-    """The voxels around a centre, and how far they lie from it along each axis, (n, 1, 1) …"""
-    reach, box, axes = math.ceil(reach), [], []
-    for axis, (place, n) in enumerate(zip(centre, on.shape[-3:], strict=True)):
-        low, high = max(0, place - reach), min(n, place + reach + 1)
+def around(centre: list[int], reach: Sequence[float], on: Tensor) -> tuple[Box, list[Tensor]]:
+    """The voxels so far around a centre, and how far each is from it along an axis, (n, 1, 1) …"""
+    box, axes = [], []
+    for axis, (place, far, n) in enumerate(zip(centre, reach, on.shape[-3:], strict=True)):
+        low, high = max(0, place - math.ceil(far)), min(n, place + math.ceil(far) + 1)
         box.append(slice(low, high))
         along = torch.arange(low - place, high - place, device=on.device, dtype=torch.float32)
         axes.append(along.reshape([-1 if other == axis else 1 for other in range(3)]))

@@ -176,8 +176,7 @@ def _spread(values: np.ndarray, taps: list[Taps]) -> np.ndarray:
 
 def _linear(n: int, knots: np.ndarray) -> Taps:
     """Linear interpolation between knots at 0…n-1."""
-    gap = knots[1] if len(knots) > 1 else 1.0
-    place = np.arange(n) / gap
+    place = np.arange(n) / knots[1]
     first = np.minimum(place.astype(int), max(len(knots) - 2, 0))
     part = (place - first).astype(np.float32)
     index = np.stack([first, np.minimum(first + 1, len(knots) - 1)], 1)

@@ -23,7 +23,7 @@ def white(
 def smooth(
     edge: int, width: int, random: np.random.Generator, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Noise (1, 1, …) of about unit variance with features `width` voxels wide."""
+    """Noise (1, 1, …) of a standard deviation of about 0.8, its features `width` voxels wide."""
     return 1.5 * stretched(white((1, 1, *(edge // width + 2,) * 3), random, device), edge)
 
 

@@ -28,10 +28,8 @@ class Pose:
     `liver` and `body` (m, 3) are the anatomy's places in the patient's mm.
     """
 
-    def __init__(
-        self, anatomy: Anatomy, random: np.random.Generator, device: torch.device | str = "cpu"
-    ) -> None:
-        self.spacing, self.device = anatomy.spacing, device
+    def __init__(self, anatomy: Anatomy, random: np.random.Generator) -> None:
+        self.spacing, self.device = anatomy.spacing, anatomy.tissue.device
         self.extent = anatomy.spacing * np.array(anatomy.tissue.shape)
         self.centre = self.extent / 2
         turn, _ = np.linalg.qr(np.eye(3) + random.normal(0, 0.07, (3, 3)))
@@ -39,7 +37,7 @@ class Pose:
         size = random.uniform(0, 1.6)  # of the bending
         self.field = size * _field(random)
         places = (anatomy.liver, anatomy.body)
-        self.liver, self.body = (self._back(one * self.spacing) for one in places)
+        self.liver, self.body = (self._back((one + 0.5) * self.spacing) for one in places)
 
     def places(self, start: np.ndarray, voxel: np.ndarray, edge: int) -> Tensor:
         """Where a block of edge³ voxels from `start` on (mm) lies in the map: (3, …), in voxels.

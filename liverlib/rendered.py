@@ -14,6 +14,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from liverlib import LiverlibError
+from liverlib.anatomy import IN_THE_BELLY, UNDER_THE_SKIN
 from liverlib.cube import CubeSettings
 from liverlib.fields import smooth
 from liverlib.pose import Anatomy, Pose, view
@@ -29,18 +31,18 @@ from liverlib.tumours import (
 )
 from liverlib.windows import in_turn
 
-DRAWING = 5  # raised when equal settings and anatomies come to give other scans
+DRAWING = 6  # raised when equal settings and anatomies come to give other scans
 SIZE = {"body": 0.5, "liver": 0.85}  # a factor on radii in voxels, by look
 # Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
 WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
-UNDER_THE_SKIN, IN_THE_BELLY = 7, 9  # the unevenness of that fat
 
 
 class Rendered:
     """Windows of cubes of anatomies; what the nth draw shows depends on the seed and n alone.
 
     Takes the place of `windows.Windows`: `cube` says what the cubes cover, `settings` how large
-    the windows are and how often they lie in a liver.
+    the windows are and how often they lie in a liver. The maps, of voxels of `spacing` mm, stay on
+    the device once read, 20 MB each or so. Raises LiverlibError for cubes of whole scans.
     """
 
     lesions = True  # some are drawn
@@ -53,6 +55,9 @@ class Rendered:
         settings: TrainSettings,
         device: torch.device | str = "cpu",
     ) -> None:
+        if cube.crop not in SIZE:
+            looks = " or ".join(SIZE)
+            raise LiverlibError(f"Scans are drawn of the {looks}, not cube.crop={cube.crop}.")
         self.paths, self.spacing, self.cube = list(paths), spacing, cube
         self.settings, self.device = settings, device
         self.edge = min(settings.window or cube.size, cube.size)
@@ -66,27 +71,29 @@ class Rendered:
     def _draw(self, draw: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([self.settings.seed, draw])
         anatomy = self._anatomy(in_turn(self.settings.seed, draw, len(self.paths)))
-        pose = Pose(anatomy, random, self.device)
+        pose = Pose(anatomy, random)
         low, high = view(pose, self.cube.crop, random)
         voxel = (high - low) / self.cube.size
         start = self._start(pose, low, voxel, random)
         places = pose.places(low + start * voxel, voxel, self.edge)
         if random.random() < 0.1:
-            breathe(places, random)
+            breathe(places, anatomy.spacing, random)
         contrast = tissues(anatomy.table, random)
         own = float(contrast[0][parenchyma(anatomy.table)])
         level = own + random.normal(0, 3) - random.uniform(0, 20) * (random.random() < 0.15)
-        window = [edge + level * (self.cube.crop == "liver") for edge in self.cube.window]
+        window = [bound + level * (self.cube.crop == "liver") for bound in self.cube.window]
         image, share = self._seen(anatomy, places, voxel, contrast, window, random)
-        liver = Liver(image, share, torch.zeros_like(share), own, window)
+        sides = (voxel / voxel.prod() ** (1 / 3)).tolist()
+        size = SIZE[self.cube.crop]
+        liver = Liver(image, share, torch.zeros_like(share), own, window, sides, size)
         if random.random() < 0.35:
-            draw_gallbladder(liver, SIZE[self.cube.crop], random)
+            draw_gallbladder(liver, random)
         if random.random() < 0.2:
             draw_patches(liver, random)
         if own > WATERY and random.random() < 0.15:
             draw_cysts(liver, random)
         if random.random() < 0.67:
-            draw_tumours(liver, SIZE[self.cube.crop], random)
+            draw_tumours(liver, random)
         image = scanned(image, share, voxel[2], window[1] - window[0], random)
         both = torch.cat([share, liver.tumour], 1)
         return tuple((x.clamp(0, 1) * 255).round().to(torch.uint8) for x in (image, both))
@@ -128,7 +135,7 @@ class Rendered:
         grey, share = torch.zeros_like(texture), torch.zeros_like(texture)
         for within in WITHIN:
             x, y, z = (
-                (axis + float(part * mm / self.spacing)).round_().clamp_(0, n - 1).int()
+                (axis + float(part * mm / anatomy.spacing)).round_().clamp_(0, n - 1).int()
                 for axis, part, mm, n in zip(places, within, voxel, shape, strict=True)
             )
             place = ((x * shape[1] + y) * shape[2] + z).flatten()

@@ -17,7 +17,8 @@ from liverlib.fields import local_mean, sliced, smooth, white
 def scanned(
     image: Tensor, share: Tensor, slice_mm: float, width: float, random: np.random.Generator
 ) -> Tensor:
-    """An image as a scanner might give it; `share` is the liver's, in which no tube lies."""
+    """An image as a scanner might give it; `share` is the liver's, in which no tube lies, and
+    `slice_mm` the voxels' height. Tubes and clips are drawn in place."""
     edge = image.shape[-1]
     if random.random() < 0.15:
         draw_tubes(image, share, random)
@@ -30,7 +31,7 @@ def scanned(
     level, device = random.lognormal(math.log(8), 0.6) / width, image.device
     noise = white(image.shape, random, device)
     if random.random() < 0.5:
-        noise = 2.5 * local_mean(noise, 1)
+        noise = 2.5 * local_mean(noise, 1)  # coarser, and half as strong
     noise = level * noise
     if random.random() < 0.25:
         noise += random.lognormal(math.log(9), 0.7) / width * streaks(edge, random, device)
@@ -43,12 +44,12 @@ def scanned(
     return image + noise
 
 
-def breathe(places: Tensor, random: np.random.Generator) -> None:
-    """Moves the places (3, …) of each slice a little back or forth, against those of the next: as
-    where a patient breathes, an outline has steps."""
+def breathe(places: Tensor, spacing: float, random: np.random.Generator) -> None:
+    """Moves the places (3, …) of each slice back or forth, by 3 mm at most, against those of the
+    next: as where a patient breathes, an outline has steps. They count voxels of `spacing` mm."""
     slices = torch.arange(places.shape[-1], device=places.device)
     turns = 2 * math.pi * (slices / random.uniform(6, 24) + random.random())
-    places[1] += random.uniform(0.3, 2) * torch.sin(turns)
+    places[1] += random.uniform(0.5, 3) / spacing * torch.sin(turns)
 
 
 def draw_tubes(image: Tensor, share: Tensor, random: np.random.Generator) -> None:

@@ -1,6 +1,7 @@
 """What a drawn liver holds: tumours of many kinds, and what only looks like one.
 
-Lengths are in voxels. Everything is drawn in place, on the device of the image.
+Lengths are in voxels of the mean size: where voxels are flat, a ball takes more of them upwards.
+Everything is drawn in place, on the device of the image.
 """
 
 import math
@@ -29,6 +30,8 @@ class Liver:
     tumour: Tensor  # of each voxel that is tumour
     hu: float  # of the liver's own tissue
     window: Sequence[float]  # HU that are 0 and 1 in the image
+    voxel: Sequence[float] = (1.0, 1.0, 1.0)  # its sides, in shares of the mean one's
+    scale: float = 1.0  # a factor on what is drawn
 
     def grey(self, hu: Tensor) -> Tensor:
         """The grey value of HU."""
@@ -39,6 +42,11 @@ class Liver:
     def inside(self) -> Tensor:
         """The voxels (n, 3) that are liver, at first."""
         return (self.share[0, 0] > 0.9).nonzero()
+
+    def around(self, centre: list[int], reach: float) -> tuple[Box, list[Tensor]]:
+        """The voxels so far around a centre, and how far they lie from it along each axis."""
+        box, axes = around(centre, [reach / side for side in self.voxel], self.share)
+        return box, [axis * side for axis, side in zip(axes, self.voxel, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -75,14 +83,14 @@ class Kind:
         )
 
 
-def draw_tumours(on: Liver, scale: float, random: np.random.Generator) -> None:
+def draw_tumours(on: Liver, random: np.random.Generator) -> None:
     """Tumours, which may bulge out of the liver: few or many, small or large, apart or in heaps.
     None where there is hardly a liver."""
     inside = on.inside
     if len(inside) < 500:
         return
     kind, dice = Kind.any(on.hu, random), random.random()
-    scale, count = scale * random.lognormal(0, 0.5), min(int(random.geometric(0.45)), MOST)
+    scale, count = on.scale * random.lognormal(0, 0.5), min(int(random.geometric(0.45)), MOST)
     if dice < 0.2:  # the liver is full of small ones
         scale, count = random.uniform(0.3, 0.6) * scale, int(random.integers(MOST, 3 * MOST))
     elif dice < 0.3:  # one that fills much of it
@@ -98,7 +106,7 @@ def draw_tumours(on: Liver, scale: float, random: np.random.Generator) -> None:
             centre = places[(places - centre).square().sum(1).argmin()]
         radius = max(1.5, scale * float(np.clip(7 * random.lognormal(0, 0.5), 2, 20)))
         own = kind if random.random() < 0.8 else Kind.any(on.hu, random)
-        box, depth = _lobed(centre.tolist(), radius, own.lobes, on.share, random)
+        box, depth = _lobed(on, centre.tolist(), radius, own.lobes, random)
         fine, coarse = (texture[box] for texture in textures)
         _grow(on, box, depth, own, _tissue(on.hu, own, radius, depth, fine, coarse))
 
@@ -137,20 +145,20 @@ def draw_cysts(on: Liver, random: np.random.Generator) -> None:
     """Some balls of water in the liver, which are no tumours."""
     for _ in range(random.integers(1, 4) if len(on.inside) else 0):
         centre = on.inside[int(random.integers(len(on.inside)))].tolist()
-        radius = float(np.clip(4 * random.lognormal(0, 0.7), 1.5, 25))
-        box, axes = around(centre, radius + 1, on.share)
+        radius = on.scale * float(np.clip(5 * random.lognormal(0, 0.7), 2, 30))
+        box, axes = on.around(centre, radius + 1)
         apart = sum(axis.square() for axis in axes).sqrt()
         _blend(on, box, (radius - apart + 0.5).clamp(0, 1), random.uniform(-8, 18))
 
 
-def draw_gallbladder(on: Liver, scale: float, random: np.random.Generator) -> None:
+def draw_gallbladder(on: Liver, random: np.random.Generator) -> None:
     """A gallbladder, or a loop of bowel, half sunk into the liver's lower face: no part of it."""
     share = on.share[0, 0]
     face = ((share[..., 4:] > 0.9) & (share[..., :-4] < 0.1)).nonzero()
     if not len(face):
         return
     centre = face[int(random.integers(len(face)))].tolist()
-    box, depth = _lobed(centre, scale * random.uniform(5, 16), 1, on.share, random)
+    box, depth = _lobed(on, centre, on.scale * random.uniform(5, 16), 1, random)
     bowel = on.hu + random.choice((-1, 1)) * random.uniform(15, 50)
     within = random.uniform(-5, 40) if random.random() < 0.7 else bowel
     hu = within + random.random() * (on.hu - within) * torch.exp(-(depth**2))  # a wall
@@ -164,8 +172,8 @@ def draw_patches(on: Liver, random: np.random.Generator) -> None:
     """Parts of the liver with more fat than the rest, or less blood: broad, faint, without edge."""
     for _ in range(random.integers(1, 4) if len(on.inside) else 0):
         centre = on.inside[int(random.integers(len(on.inside)))].tolist()
-        box, depth = _lobed(centre, random.uniform(6, 20), 1, on.share, random)
-        cover = (0.5 + depth / random.uniform(7, 14)).clamp(0, 1)
+        box, depth = _lobed(on, centre, on.scale * random.uniform(7, 24), 1, random)
+        cover = (0.5 + depth / (on.scale * random.uniform(8, 16))).clamp(0, 1)
         _blend(on, box, random.uniform(0.4, 1) * cover, on.hu + random.uniform(-20, 15))
 
 
@@ -176,11 +184,11 @@ def _blend(on: Liver, box: Box, cover: Tensor, hu: float) -> None:
 
 
 def _lobed(
-    centre: list[int], radius: float, lobes: int, share: Tensor, random: np.random.Generator
+    on: Liver, centre: list[int], radius: float, lobes: int, random: np.random.Generator
 ) -> tuple[Box, Tensor]:
     """How deep the places of a box lie in a lump with so many lobes beside its middle."""
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-    box, axes = around(centre, 2.5 * radius + 4, share)
+    box, axes = on.around(centre, 2.5 * radius + 4)
     depth = lump(axes, radius, generator)
     for _ in range(lobes):
         way = random.normal(0, 1, 3)

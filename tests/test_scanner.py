@@ -44,7 +44,7 @@ def test_clips_are_white_and_their_rays_stay_in_their_slices():
 
 def test_breathing_moves_each_slice_as_a_whole_back_and_forth():
     moved = torch.zeros(3, EDGE, EDGE, EDGE)
-    scanner.breathe(moved, np.random.default_rng(0))
+    scanner.breathe(moved, 1.5, np.random.default_rng(0))
     assert (moved[0] == 0).all() and (moved[2] == 0).all()
     by_slice = moved[1].flatten(0, 1)
     assert (by_slice == by_slice[0]).all()
