@@ -39,10 +39,10 @@ notebooks: $(VENV)/.ready-dev
 # called.
 WEIGHTS = OMP_NUM_THREADS=1 $(BIN)/liverlib train --preset shipped --run shipped
 THEN = --start results/shipped/weights.safetensors \
-	--body.epochs 6 --body.steps 150 --body.batch 2 --body.learning_rate 3e-4 \
-	--body.warmup 50 --body.average 0.995 --body.seed 5 \
+	--body.epochs 4 --body.steps 150 --body.batch 2 --body.learning_rate 3e-4 \
+	--body.warmup 50 --body.average 0.995 --body.seed 6 \
 	--liver.epochs 10 --liver.steps 150 --liver.batch 2 --liver.learning_rate 3e-4 \
-	--liver.warmup 50 --liver.average 0.995 --liver.seed 5
+	--liver.warmup 50 --liver.average 0.995 --liver.seed 6
 weights: $(VENV)/.ready
 	for look in body liver; do $(WEIGHTS) --look $$look & done; wait
 	$(WEIGHTS)
