@@ -35,7 +35,7 @@ notebooks: $(VENV)/.ready-dev
 	$(BIN)/python tests/keep_outputs.py notebooks/*.ipynb
 
 # The weights in liverlib/weights: minutes on a GPU, most of a day on two cores, both looks at once;
-# then both go on, an hour and a quarter on two cores; at last it is chosen how readily a tumour is
+# then both go on, an hour on two cores; at last it is chosen how readily a tumour is
 # called.
 WEIGHTS = OMP_NUM_THREADS=1 $(BIN)/liverlib train --preset shipped --run shipped
 THEN = --start results/shipped/weights.safetensors \
