@@ -23,22 +23,28 @@ import torch
 from real import named
 from safetensors.torch import load_file
 
-from liverlib import anatomy, pose, rendered
-from liverlib.cases import Case, find_cases, labelled
-from liverlib.device import best_device
-from liverlib.dicom import read_any
-from liverlib.metrics import CaseScore, score_case, summarise
-from liverlib.phantom import PhantomSettings, write_dataset
-from liverlib.presets import PRESETS, SECOND_LOOK, RunSettings
-from liverlib.processes import in_processes
-from liverlib.rendered import Rendered
-from liverlib.scan import Volume, read_label
-from liverlib.segment import Look, Segmenter
-from liverlib.settings import digest
-from liverlib.tables import table
-from liverlib.tumours import Kind
-from liverlib.unet import UNet3D, load_networks
-from liverlib.workspace import SHIPPED, Run, home
+from liverlib.core.device import best_device
+from liverlib.core.parallel import in_processes
+from liverlib.core.settings import digest
+from liverlib.core.text import table
+from liverlib.data.cases import Case, find_cases, labelled
+from liverlib.evaluation.case import CaseScore, score_case
+from liverlib.evaluation.summary import summarise
+from liverlib.inference.segmenter import Look, Segmenter
+from liverlib.io.nifti import read_label
+from liverlib.io.scan import read_any
+from liverlib.io.volume import Volume
+from liverlib.models.unet import UNet3D
+from liverlib.models.weights import SHIPPED, load_networks
+from liverlib.pipeline.paths import home
+from liverlib.pipeline.presets import PRESETS, RunSettings
+from liverlib.pipeline.run import Run
+from liverlib.synthesis import deformation, generator
+from liverlib.synthesis.generator import Rendered
+from liverlib.synthesis.lesions import Kind
+from liverlib.synthesis.phantom import body
+from liverlib.synthesis.phantom.phantom import PhantomSettings, write_dataset
+from liverlib.training.settings import SECOND_LOOK
 
 HARD = PhantomSettings(cases=12, unlabelled=0, seed=77, size=192, tumour_free=0.4)
 ALIKE = ("muscle", "spleen", "gut", "heart", "cava", "pancreas")  # get the liver's HU there
@@ -49,18 +55,18 @@ ALL_ALIKE = Kind(
 )
 WITHOUT: dict[str, list[Change]] = {  # what takes the place of a function
     "": [],
-    "other contrasts": [(rendered, "other_contrast", lambda *_: None)],
+    "other contrasts": [(generator, "other_contrast", lambda *_: None)],
     "look-alikes": [
-        (rendered, "look_alikes", lambda *_: None),
-        (rendered, "draw_cysts", lambda *_: None),
-        (rendered, "draw_patches", lambda *_: None),
-        (rendered, "draw_gallbladder", lambda *_: None),
+        (generator, "look_alikes", lambda *_: None),
+        (generator, "draw_cysts", lambda *_: None),
+        (generator, "draw_patches", lambda *_: None),
+        (generator, "draw_gallbladder", lambda *_: None),
         (Rendered, "_stuffing", lambda *_: []),
     ],
-    "bending": [(pose, "_field", lambda random: torch.zeros(1, 3, 16, 16, 16))],
+    "bending": [(deformation, "_field", lambda random: torch.zeros(1, 3, 16, 16, 16))],
     "the scanner": [
-        (rendered, "scanned", lambda image, *_: image),
-        (rendered, "breathe", lambda *_: None),
+        (generator, "scanned", lambda image, *_: image),
+        (generator, "breathe", lambda *_: None),
     ],
     "kinds of tumours": [(Kind, "any", lambda *_: ALL_ALIKE)],
     "232 of 240 anatomies": [],
@@ -101,14 +107,14 @@ def main() -> None:
 
 def run(kind: str, steps: int, rate: float, start: str) -> Run:
     """The training without one kind of variation: that of the demo, on drawn scans as they are."""
-    anatomy = PRESETS["shipped"].anatomy
+    body = PRESETS["shipped"].anatomy
     if "anatomies" in kind:
-        anatomy = replace(anatomy, count=8)
+        body = replace(body, count=8)
     shorter = {"epochs": 2, "steps": max(1, steps // 2), "learning_rate": rate}
     look = replace(SECOND_LOOK, implants=0.0, augmented=False, **shorter)
     begun = f"on from {Path(start).stem} at {rate:g} " if start else ""
     name = f"ablation {steps} {begun}without {kind or 'nothing'}"
-    return Run(RunSettings(anatomy=anatomy, liver=look, start=start), name=name)
+    return Run(RunSettings(anatomy=body, liver=look, start=start), name=name)
 
 
 def train(kind: str, run: Run) -> None:
@@ -148,7 +154,7 @@ def changed(changes: list[Change]) -> Iterator[None]:
 def hard_phantoms() -> list[Case]:
     """Phantoms in which organs beside the liver, and the muscles, have its HU."""
     folder = home() / "data" / f"hard phantoms {digest(HARD, ALIKE)}" / "Task03_Liver"
-    with patch.dict(anatomy.HU, dict.fromkeys(ALIKE, anatomy.HU["liver"])):
+    with patch.dict(body.HU, dict.fromkeys(ALIKE, body.HU["liver"])):
         write_dataset(folder, HARD, workers=1)  # in this process, where the patch holds
     return labelled(find_cases(folder))
 

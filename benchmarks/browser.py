@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT / "tests"))  # for the JupyterLab that the tests sta
 
 from lab import command, free_port, jupyterlab, open_notebook, write_notebook  # noqa: E402
 
-from liverlib.browser import show  # noqa: E402
-from liverlib.phantom import make_phantom  # noqa: E402
-from liverlib.scan import Grid, Volume  # noqa: E402
+from liverlib.io.volume import Grid, Volume
+from liverlib.synthesis.phantom.phantom import make_phantom
+from liverlib.view.viewer.page import show
 
 SIZES = {"128³": (128, 128, 128), "256×256×200": (256, 256, 200)}
 DELAY = 0.06  # seconds each way

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from prepare import write_case
 
-from liverlib.cache import prepare
-from liverlib.cases import Case
-from liverlib.cube import Cube
-from liverlib.files import size_on_disk
-from liverlib.processes import in_processes
-from liverlib.windows import Windows
+from liverlib.core.files import size_on_disk
+from liverlib.core.parallel import in_processes
+from liverlib.data.cases import Case
+from liverlib.preprocessing.cache import prepare
+from liverlib.preprocessing.cube import Cube
+from liverlib.training.sampler import Windows
 
 
 def workers(folder: Path, count: int) -> None:

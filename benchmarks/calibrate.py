@@ -19,13 +19,16 @@ from ablation import hard_phantoms, last_state, score, shaded
 from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
-from liverlib.metrics import CaseScore, Summary, summarise
-from liverlib.prediction import Rules, Seen
-from liverlib.scan import Volume
-from liverlib.segment import Look, Segmenter
-from liverlib.tables import table
-from liverlib.unet import CLASSES, UNet3D, load_networks, save_networks
-from liverlib.workspace import Run
+from liverlib.core.text import table
+from liverlib.evaluation.case import CaseScore
+from liverlib.evaluation.summary import Summary, summarise
+from liverlib.inference.postprocessing import Rules
+from liverlib.inference.prediction import Seen
+from liverlib.inference.segmenter import Look, Segmenter
+from liverlib.io.volume import Volume
+from liverlib.models.unet import CLASSES, UNet3D
+from liverlib.models.weights import load_networks, save_networks
+from liverlib.pipeline.run import Run
 
 AMOUNTS = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 MOST_FALSE = 5.0  # ml

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from web import Web
 
-from liverlib.download import chosen
-from liverlib.remote import Remote, tar_members
+from liverlib.data.download import chosen
+from liverlib.data.remote_tar import Remote, tar_members
 
 
 def sparse_tar(path: Path) -> None:

@@ -11,10 +11,12 @@ import torch
 from peers import Pair, Recipe
 from torch import Tensor, nn
 
-from liverlib import training
-from liverlib.presets import SECOND_LOOK, TrainSettings
-from liverlib.train import train_step
-from liverlib.windows import Windows, ahead, whole
+from liverlib.core.parallel import ahead
+from liverlib.models import unet
+from liverlib.training import trainer
+from liverlib.training.loop import train_step
+from liverlib.training.sampler import Windows, whole
+from liverlib.training.settings import SECOND_LOOK, TrainSettings
 
 RECIPES = {
     "original": peers.original,
@@ -49,9 +51,9 @@ class Ours:
         self, settings: TrainSettings, cubes: Sequence[Path], network: nn.Module | None = None
     ) -> None:
         if network is not None:
-            training.UNet3D = lambda *shape: network
+            unet.UNet3D = lambda *shape: network
         windows = Windows(cubes, settings.window, settings.tumour, settings.liver, settings.seed)
-        self.training = training.Training(settings, windows.edge)
+        self.training = trainer.Training(settings, windows.edge)
         self.network, self.steps = self.training.average, settings.steps
         self.batches = ahead(
             lambda step: windows.batch(self.training.share(step)), itertools.count()

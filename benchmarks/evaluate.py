@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from liverlib.agreement import agreement
-from liverlib.evaluate import evaluate, evaluate_case, find_pairs
-from liverlib.scan import Grid, write_volume
-from liverlib.surface import crop_to_content
+from liverlib.core.arrays import crop_to_content
+from liverlib.evaluation.case import agreement, evaluate_case
+from liverlib.evaluation.folder import evaluate, find_pairs
+from liverlib.io.nifti import write_volume
+from liverlib.io.volume import Grid
 
 SPACING = (0.75, 0.75, 1.0)
 

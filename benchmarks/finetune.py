@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from liverlib.cases import Case, find_cases, labelled
-from liverlib.cube import LIVER_WINDOW, CubeSettings, to_cube
-from liverlib.phantom import PhantomSettings, write_dataset
-from liverlib.presets import PRESETS, SECOND_LOOK
-from liverlib.processes import in_processes
-from liverlib.tables import table
-from liverlib.train import train_step, validate
-from liverlib.training import Training
-from liverlib.unet import load_networks
-from liverlib.windows import Windows
-from liverlib.workspace import SHIPPED
+from liverlib.core.parallel import in_processes
+from liverlib.core.text import table
+from liverlib.data.cases import Case, find_cases, labelled
+from liverlib.models.weights import SHIPPED, load_networks
+from liverlib.pipeline.presets import PRESETS
+from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.synthesis.phantom.phantom import PhantomSettings, write_dataset
+from liverlib.training.loop import train_step, validate
+from liverlib.training.sampler import Windows
+from liverlib.training.settings import SECOND_LOOK
+from liverlib.training.trainer import Training
 
 HELD_OUT = 12
 KIND = PhantomSettings(cases=20 + HELD_OUT, unlabelled=0, seed=500, size=192, bend=9.0)

@@ -19,13 +19,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from liverlib.device import best_device, peak_gb
-from liverlib.phantom import PhantomSettings
-from liverlib.presets import SECOND_LOOK, RunSettings
-from liverlib.train import THREADS, train_step
-from liverlib.training import Training
-from liverlib.windows import Windows, ahead
-from liverlib.workspace import Run
+from liverlib.core.device import best_device, peak_gb
+from liverlib.core.parallel import ahead
+from liverlib.pipeline.presets import RunSettings
+from liverlib.pipeline.run import Run
+from liverlib.synthesis.phantom.phantom import PhantomSettings
+from liverlib.training.loop import THREADS, train_step
+from liverlib.training.sampler import Windows
+from liverlib.training.settings import SECOND_LOOK
+from liverlib.training.trainer import Training
 
 NETWORKS = {  # the package that each needs
     "liverlib": (peers.liverlib, "torch"),

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import nibabel as nib
 
-from liverlib.cases import find_dataset
-from liverlib.splits import folds, split
+from liverlib.data.cases import find_dataset
+from liverlib.data.splits import folds, split
 
 CASES = 10_000
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from liverlib.device import mixed_precision
-from liverlib.losses import dice_cross_entropy
-from liverlib.presets import ORIGINAL, SECOND_LOOK
-from liverlib.unet import UNet3D
+from liverlib.core.device import mixed_precision
+from liverlib.models.losses import dice_cross_entropy
+from liverlib.models.unet import UNet3D
+from liverlib.training.settings import ORIGINAL, SECOND_LOOK
 
 Pair = tuple[Tensor, Tensor]  # image (n, 1, …), 0…1, and classes (n, 1, …)
 Crop = Callable[[Tensor, Tensor, np.random.Generator, int], list[Pair]]

@@ -20,11 +20,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from liverlib.cache import prepare
-from liverlib.cases import Case
-from liverlib.cube import to_cube
-from liverlib.nifti import read_nifti
-from liverlib.phantom import make_phantom
+from liverlib.data.cases import Case
+from liverlib.io.nifti_bytes import read_nifti
+from liverlib.preprocessing.cache import prepare
+from liverlib.preprocessing.cube import to_cube
+from liverlib.synthesis.phantom.phantom import make_phantom
 
 LOW, HIGH, SIZE = -60, 200, 128
 HEAD = """\

@@ -10,14 +10,16 @@ no score left.
 import argparse
 from pathlib import Path
 
-from liverlib import LiverlibError, plots
-from liverlib.cases import find_cases, labelled
-from liverlib.dicom import read_any
-from liverlib.evaluate import CaseEvaluation, evaluate_case, summarise_cases
-from liverlib.scan import read_label, volume_name, write_volume
-from liverlib.segment import Segmenter
-from liverlib.tables import table
-from liverlib.workspace import SHIPPED
+from liverlib.core.errors import LiverlibError
+from liverlib.core.text import table
+from liverlib.data.cases import find_cases, labelled
+from liverlib.evaluation.case import CaseEvaluation, evaluate_case
+from liverlib.evaluation.summary import summarise_cases
+from liverlib.inference.segmenter import Segmenter
+from liverlib.io.nifti import read_label, volume_name, write_volume
+from liverlib.io.scan import read_any
+from liverlib.models.weights import SHIPPED
+from liverlib.view import figures
 
 
 def main() -> None:
@@ -80,7 +82,7 @@ def draw(name: str, scan: Path, label: Path, folder: Path) -> None:
     volume = read_any(scan)
     truth = read_label(label, like=volume)
     mask = read_label(folder / "masks" / f"{name}.nii.gz", like=volume)
-    plots.save(plots.overlay(volume, truth, mask), folder / "overlays" / f"{name}.png")
+    figures.save(figures.overlay(volume, truth, mask), folder / "overlays" / f"{name}.png")
 
 
 def row(one: CaseEvaluation) -> dict:

@@ -21,19 +21,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from liverlib import unet
-from liverlib.cache import prepare
-from liverlib.cube import LIVER_WINDOW, CubeSettings
-from liverlib.files import atomic
-from liverlib.losses import class_shares, dice_cross_entropy
-from liverlib.phantom import PhantomSettings
-from liverlib.presets import SECOND_LOOK, TrainSettings
-from liverlib.processes import in_processes
-from liverlib.tables import table
-from liverlib.train import train_step, validate
-from liverlib.training import Training
-from liverlib.windows import Windows
-from liverlib.workspace import home, phantoms
+from liverlib.core.files import atomic
+from liverlib.core.parallel import in_processes
+from liverlib.core.text import table
+from liverlib.models import unet
+from liverlib.models.losses import class_shares, dice_cross_entropy
+from liverlib.pipeline.paths import home, phantoms
+from liverlib.preprocessing.cache import prepare
+from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings
+from liverlib.synthesis.phantom.phantom import PhantomSettings
+from liverlib.training.loop import train_step, validate
+from liverlib.training.sampler import Windows
+from liverlib.training.settings import SECOND_LOOK, TrainSettings
+from liverlib.training.trainer import Training
 
 HELD_OUT = 24
 SMALL = replace(SECOND_LOOK, channels=(16, 32, 64), window=32, batch=4)

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from liverlib.anatomies import write_anatomies
-from liverlib.device import best_device
-from liverlib.presets import PRESETS
-from liverlib.render import largest_slice, render_slice
-from liverlib.rendered import Rendered
-from liverlib.train import THREADS, train_step
-from liverlib.training import Training
-from liverlib.windows import ahead
-from liverlib.workspace import Run
+from liverlib.core.device import best_device
+from liverlib.core.parallel import ahead
+from liverlib.pipeline.presets import PRESETS
+from liverlib.pipeline.run import Run
+from liverlib.synthesis.generator import Rendered
+from liverlib.synthesis.label_maps import write_anatomies
+from liverlib.training.loop import THREADS, train_step
+from liverlib.training.trainer import Training
+from liverlib.view.slices import largest_slice, render_slice
 
 
 def main() -> None:

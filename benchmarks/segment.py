@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 from prepare import write_case
 
-from liverlib.phantom import PhantomSettings, make_phantom
-from liverlib.scan import read_scan, write_volume
-from liverlib.workspace import SHIPPED
+from liverlib.io.nifti import write_volume
+from liverlib.io.scan import read_scan
+from liverlib.models.weights import SHIPPED
+from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 
 OPTIONS = ["", "--tta", "--probabilities", "--report report", "--tta --report report"]
 
@@ -125,7 +126,7 @@ def monai(scan: str, output: str) -> None:
 
 def row(weights: Path, count: int) -> None:
     """So many scans, one after the other, of ten sizes; the memory held after 10 and after all."""
-    from liverlib.segment import Segmenter
+    from liverlib.inference.segmenter import Segmenter
 
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{n}.nii.gz" for n in range(10)]

@@ -59,8 +59,8 @@ def measure(way: str, size: int, repeats: int) -> None:
     import torch
     from peers import original
 
-    from liverlib.presets import SECOND_LOOK
-    from liverlib.training import Training
+    from liverlib.training.settings import SECOND_LOOK
+    from liverlib.training.trainer import Training
 
     image = torch.rand(1, 1, size, size, size)
     occupancy = torch.rand(1, 2, size, size, size).sort(dim=1, descending=True).values

@@ -83,8 +83,8 @@ def main() -> None:
 
 def make_cubes(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Files to train on, and those of cases held out: what a run would validate with and test."""
-    from liverlib.presets import RunSettings
-    from liverlib.workspace import Run
+    from liverlib.pipeline.presets import RunSettings
+    from liverlib.pipeline.run import Run
 
     settings = RunSettings()
     phantom = replace(settings.phantom, cases=options.cases, size=96 if options.quick else 256)
@@ -120,8 +120,8 @@ def learn(
     """In a process of its own: trains, and prints a point of the curve at each validation."""
     from entrants import entrant
 
-    from liverlib.presets import SECOND_LOOK
-    from liverlib.train import validate
+    from liverlib.training.loop import validate
+    from liverlib.training.settings import SECOND_LOOK
 
     runner = entrant(name, train, patch, steps)
     steps = runner.steps
@@ -176,7 +176,7 @@ def print_row(name: str, curve: list[dict], target: float, whole: float) -> None
 def versions() -> str:
     import torch
 
-    from liverlib.device import precision
+    from liverlib.core.device import precision
 
     names = ("monai", "dynamic-network-architectures", "nnunetv2")
     found = [f"{name} {importlib.metadata.version(name)}" for name in names if installed(name)]

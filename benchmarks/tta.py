@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from liverlib.cases import find_cases, labelled
-from liverlib.metrics import score_case, summarise
-from liverlib.phantom import PhantomSettings, write_dataset
-from liverlib.prediction import Seen
-from liverlib.segment import SHIFTS, Segmenter, probabilities
-from liverlib.workspace import SHIPPED
+from liverlib.data.cases import find_cases, labelled
+from liverlib.evaluation.case import score_case
+from liverlib.evaluation.summary import summarise
+from liverlib.inference.prediction import Seen
+from liverlib.inference.segmenter import SHIFTS, Segmenter, probabilities
+from liverlib.models.weights import SHIPPED
+from liverlib.synthesis.phantom.phantom import PhantomSettings, write_dataset
 
 WAYS = {
     "as it is": [],

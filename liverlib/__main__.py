@@ -2,7 +2,7 @@
 
 import sys
 
-from liverlib.cli import main
+from liverlib.cli.main import main
 
 if __name__ == "__main__":  # new processes import this module again
     sys.exit(main())

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liverlib.scan import Grid, Volume
+from liverlib.io.volume import Grid, Volume
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

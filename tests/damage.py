@@ -8,8 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from liverlib.cases import Case
-from liverlib.phantom import PhantomSettings, make_phantom
+from liverlib.data.cases import Case
+from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 EXTREMES = [0, 1, -1, 2, 7, 255, 32767, -32768, 1e-30, 1e30, -2.5, 3e38, np.nan, np.inf, -np.inf]

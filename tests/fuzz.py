@@ -25,11 +25,12 @@ import nibabel as nib
 import numpy as np
 from damage import bomb, sources, write_input
 
-from liverlib import LiverlibError
-from liverlib.cache import prepare
-from liverlib.cases import Case
-from liverlib.cube import Cube, CubeSettings
-from liverlib.scan import Volume, read_label
+from liverlib.core.errors import LiverlibError
+from liverlib.data.cases import Case
+from liverlib.io.nifti import read_label
+from liverlib.io.volume import Volume
+from liverlib.preprocessing.cache import prepare
+from liverlib.preprocessing.cube import Cube, CubeSettings
 
 SECONDS, MEMORY = 5, 1 << 30
 SETTINGS = CubeSettings(size=16)

@@ -12,7 +12,7 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-from liverlib.render import COLOURS
+from liverlib.view.slices import COLOURS
 
 KEPT = ("text/plain", "image/png")
 

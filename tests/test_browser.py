@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from conftest import simple_case
-from liverlib import LiverlibError, browser
-from liverlib.lesions import find_lesions, longest_diameter
-from liverlib.render import HU_LEVELS, largest_slice, png, render_slice, to_levels
-from liverlib.scan import Grid, Volume
+from liverlib.core.errors import LiverlibError
+from liverlib.evaluation.lesion_table import find_lesions, longest_diameter
+from liverlib.io.volume import Grid, Volume
+from liverlib.view.slices import HU_LEVELS, largest_slice, png, render_slice, to_levels
+from liverlib.view.viewer import page as viewer
 
 HOSTILE = """"'><img src=x onerror=alert(1)></script><script>alert(2)</script>$title ${x} {{y}}"""
 
@@ -77,7 +78,7 @@ class Parts(HTMLParser):
 
 
 def test_the_page_carries_the_levels_and_the_classes(scan, label, mask):
-    levels, pairs = unpack(browser.show(scan, label, mask))
+    levels, pairs = unpack(viewer.show(scan, label, mask))
     assert np.array_equal(levels, to_levels(scan.voxels))
     assert np.array_equal(pairs & 3, label.voxels)
     assert np.array_equal(pairs >> 2, mask.voxels)
@@ -85,7 +86,7 @@ def test_the_page_carries_the_levels_and_the_classes(scan, label, mask):
 
 @pytest.mark.parametrize(("with_label", "with_mask"), [(1, 0), (0, 1), (0, 0)])
 def test_what_is_not_given_is_not_carried(scan, label, mask, with_label, with_mask):
-    page = browser.show(scan, label if with_label else None, mask if with_mask else None)
+    page = viewer.show(scan, label if with_label else None, mask if with_mask else None)
     _, pairs = unpack(page, with_label or with_mask)
     assert page.facts["has"] == {"label": bool(with_label), "mask": bool(with_mask)}
     assert page.facts["show"] == ("mask" if with_mask else "label")
@@ -94,18 +95,18 @@ def test_what_is_not_given_is_not_carried(scan, label, mask, with_label, with_ma
 
 
 def test_equal_input_gives_equal_bytes(scan, label, mask):
-    first, second = (browser.show(scan, label, mask) for _ in range(2))
+    first, second = (viewer.show(scan, label, mask) for _ in range(2))
     assert first.html == second.html
     assert first._repr_mimebundle_() == second._repr_mimebundle_()
 
 
 def test_axes_in_any_order_of_memory_give_equal_bytes(scan, label):
     turned = volume(np.asfortranarray(scan.voxels))
-    assert browser.show(scan, label).html == browser.show(turned, label).html
+    assert viewer.show(scan, label).html == viewer.show(turned, label).html
 
 
 def test_a_notebook_gets_an_iframe_with_the_picture_in_it(scan, label):
-    bundle = browser.show(scan, label, title="A title")._repr_mimebundle_()
+    bundle = viewer.show(scan, label, title="A title")._repr_mimebundle_()
     parts = Parts(bundle["text/html"])
     (iframe,) = parts.all("iframe")
     assert iframe["title"] == "A title"
@@ -120,7 +121,7 @@ def test_a_notebook_gets_an_iframe_with_the_picture_in_it(scan, label):
 
 
 def test_save_writes_a_page_that_needs_nothing_else(scan, label, tmp_path):
-    path = browser.show(scan, label, title="A title").save(tmp_path / "new" / "slices.html")
+    path = viewer.show(scan, label, title="A title").save(tmp_path / "new" / "slices.html")
     text = path.read_text(encoding="utf-8")
     parts = Parts(text)
     assert "http:" not in text
@@ -134,14 +135,14 @@ def test_save_writes_a_page_that_needs_nothing_else(scan, label, tmp_path):
 
 
 def test_a_cube_of_128_takes_little_of_a_notebook():
-    bundle = browser.show(*simple_case(size=128))._repr_mimebundle_()
+    bundle = viewer.show(*simple_case(size=128))._repr_mimebundle_()
     assert len(json.dumps(bundle)) < 2.5e6
 
 
 @pytest.mark.parametrize("by_name", [True, False])
 def test_a_hostile_title_or_name_stays_text(scan, label, by_name):
     case = Volume(scan.voxels, scan.grid, HOSTILE) if by_name else scan
-    page = browser.show(case, label, title="" if by_name else HOSTILE)
+    page = viewer.show(case, label, title="" if by_name else HOSTILE)
     parts = Parts(page.html)
     assert len(parts.all("script")) == 3
     assert len(parts.all("img")) == 1
@@ -152,7 +153,7 @@ def test_a_hostile_title_or_name_stays_text(scan, label, by_name):
 
 
 def test_a_large_volume_is_averaged_down_and_says_so(scan, label):
-    page = browser.show(scan, label, size=9)
+    page = viewer.show(scan, label, size=9)
     assert page.facts["shape"] == (6, 9, 7)  # by 3, 2 and 2; two columns are left over
     assert page.facts["factor"] == [3, 2, 2]
     assert page.facts["note"] == "20 × 18 × 14 voxels, shown averaged over 3 × 2 × 2"
@@ -169,16 +170,16 @@ def test_tumour_is_what_half_of_a_block_is():
     classes = np.zeros((4, 4, 4), np.uint8)
     classes[:2, :2, :2] = 1
     classes[:2, :2, 0] = 2
-    page = browser.show(volume(np.zeros((4, 4, 4))), volume(classes), size=2)
+    page = viewer.show(volume(np.zeros((4, 4, 4))), volume(classes), size=2)
     assert unpack(page)[1][0, 0, 0] == 2
 
 
 def test_around_the_liver_all_voxels_are_kept(scan, label):
-    page = browser.show(scan, label, around="liver", size=4)
+    page = viewer.show(scan, label, around="liver", size=4)
     assert page.facts["origin"] == [0, 0, 0]  # 10 mm are 5, 4 and 3 voxels
     assert page.facts["shape"] == (20, 18, 14)
     small = volume(np.where(np.arange(20)[:, None, None] == 10, label.voxels, 0))
-    page = browser.show(scan, small, around="liver")
+    page = viewer.show(scan, small, around="liver")
     assert page.facts["origin"] == [5, 0, 0]
     assert page.facts["shape"] == (11, 18, 14)
     assert "cropped to 11 × 18 × 14 around the liver" in page.facts["note"]
@@ -190,7 +191,7 @@ def test_the_page_knows_where_its_voxels_lie(scan, label, options):
     """The centre of a block of voxels is at the mean of their places, for an oblique grid too."""
     affine = np.array([[2, 0.3, 0, 5], [-0.2, 3, 0.1, 6], [0, 0.4, 4, -7], [0, 0, 0, 1.0]])
     oblique = volume(scan.voxels, affine=affine)
-    facts = browser.show(oblique, volume(label.voxels, affine=affine), **options).facts
+    facts = viewer.show(oblique, volume(label.voxels, affine=affine), **options).facts
     origin, factor = np.array(facts["origin"]), np.array(facts["factor"])
     inside = np.stack(np.mgrid[tuple(slice(f) for f in factor)], -1).reshape(-1, 3)
     at = np.array([1, 2, 1])
@@ -200,18 +201,18 @@ def test_the_page_knows_where_its_voxels_lie(scan, label, options):
 
 
 def test_it_starts_in_the_largest_tumour_else_in_the_liver_else_in_the_middle(scan, label):
-    start = browser.show(scan, label).facts["start"]
+    start = viewer.show(scan, label).facts["start"]
     assert label.voxels[tuple(start)] == 2
     assert start[2] in (5, 6)
     liver = volume(np.minimum(label.voxels, 1))
-    assert liver.voxels[tuple(browser.show(scan, liver).facts["start"])] == 1
-    assert browser.show(scan).facts["start"] == [10, 9, 7]
-    assert browser.show(scan, volume(np.zeros_like(label.voxels))).facts["start"] == [10, 9, 7]
+    assert liver.voxels[tuple(viewer.show(scan, liver).facts["start"])] == 1
+    assert viewer.show(scan).facts["start"] == [10, 9, 7]
+    assert viewer.show(scan, volume(np.zeros_like(label.voxels))).facts["start"] == [10, 9, 7]
 
 
 def test_a_false_identity_affine_has_no_millimetres(scan, label):
     identity = {"affine": np.eye(4)}
-    facts = browser.show(volume(scan.voxels, **identity), volume(label.voxels, **identity)).facts
+    facts = viewer.show(volume(scan.voxels, **identity), volume(label.voxels, **identity)).facts
     assert facts["spacing_known"] is False
     assert facts["lesions"][0]["cells"] == ["unknown", "unknown"]
     assert "spacing unknown" in facts["note"]
@@ -219,11 +220,11 @@ def test_a_false_identity_affine_has_no_millimetres(scan, label):
 
 @pytest.mark.parametrize("value", [-1024, 0, 30000])
 def test_a_constant_volume_is_shown(value):
-    page = browser.show(volume(np.full((5, 6, 7), value, np.int16)))
+    page = viewer.show(volume(np.full((5, 6, 7), value, np.int16)))
     assert len(np.unique(unpack(page, False)[0])) == 1
 
 
-@pytest.mark.parametrize("show", [browser.show, browser.browse])
+@pytest.mark.parametrize("show", [viewer.show, viewer.browse])
 def test_what_cannot_be_shown_is_refused(show, scan, label):
     holes = scan.voxels.astype(np.float32)
     holes[1, 2, 3] = np.nan
@@ -248,19 +249,19 @@ def test_what_cannot_be_shown_is_refused(show, scan, label):
 )
 def test_an_option_that_is_not_is_named(scan, label, options, words):
     with pytest.raises(LiverlibError, match=words):
-        browser.show(scan, label, **options)
+        viewer.show(scan, label, **options)
 
 
 def test_around_a_liver_that_is_not_there_is_refused(scan, label):
     with pytest.raises(LiverlibError, match="needs a label or mask with a liver"):
-        browser.show(scan, volume(np.zeros_like(label.voxels)), around="liver")
+        viewer.show(scan, volume(np.zeros_like(label.voxels)), around="liver")
 
 
 # ---- Lesions -------------------------------------------------------------------------------------
 
 
 def test_lesions_are_listed_largest_first(scan, label):
-    facts = browser.show(scan, label).facts
+    facts = viewer.show(scan, label).facts
     big, small = facts["lesions"]
     assert facts["lesions_note"] == "2 in the truth"
     # 8 voxels of 24 mm³; from corner to corner 2, 3 and 4 mm apart
@@ -270,7 +271,7 @@ def test_lesions_are_listed_largest_first(scan, label):
 
 
 def test_with_a_mask_the_list_says_what_was_found_and_what_only_it_has(scan, label, mask):
-    facts = browser.show(scan, label, mask).facts
+    facts = viewer.show(scan, label, mask).facts
     assert [row["name"] for row in facts["lesions"]] == ["1", "2", "extra 1"]
     assert [row["cells"][2] for row in facts["lesions"]] == ["50%", "0%", "–"]
     assert facts["lesions"][2]["at"] == [13, 10, 8]
@@ -278,14 +279,14 @@ def test_with_a_mask_the_list_says_what_was_found_and_what_only_it_has(scan, lab
 
 
 def test_without_a_label_the_masks_lesions_are_listed(scan, mask):
-    facts = browser.show(scan, None, mask).facts
+    facts = viewer.show(scan, None, mask).facts
     assert facts["lesions_note"] == "2 in the prediction"
     assert [len(row["cells"]) for row in facts["lesions"]] == [2, 2]
 
 
 def test_a_click_on_a_lesion_knows_the_pages_voxels(scan, label):
     small = volume(np.where(np.arange(20)[:, None, None] > 9, label.voxels, 0))
-    facts = browser.show(scan, small, around="liver").facts
+    facts = viewer.show(scan, small, around="liver").facts
     at = np.array(facts["lesions"][0]["at"]) + facts["origin"]
     assert at.tolist() == [12, 10, 8]
 
@@ -294,7 +295,7 @@ def test_of_very_many_lesions_the_largest_are_listed():
     classes = np.zeros((20, 20, 20), np.uint8)
     classes[::2, ::2, ::2] = 2
     classes[0:2, 0, 0] = 2
-    facts = browser.show(volume(np.zeros((20, 20, 20))), volume(classes)).facts
+    facts = viewer.show(volume(np.zeros((20, 20, 20))), volume(classes)).facts
     assert len(facts["lesions"]) == 200
     assert facts["lesions_note"].endswith("(the 200 largest)")
 
@@ -319,7 +320,7 @@ def test_the_longest_diameter_of_a_block_is_its_diagonal(shape, expected):
 
 
 def test_the_widget_shows_what_render_slice_draws(scan, label, mask):
-    box = browser.browse(scan, label, mask)
+    box = viewer.browse(scan, label, mask)
     box.show.value, box.opacity.value = "difference", 0.7
     box.outline.value, box.tumour.value = True, False
     box.window.value = "liver"
@@ -332,7 +333,7 @@ def test_the_widget_shows_what_render_slice_draws(scan, label, mask):
 
 
 def test_the_slider_moves_through_the_chosen_plane(scan, label):
-    box = browser.browse(scan, label)
+    box = viewer.browse(scan, label)
     for plane, slices in (("coronal", 18), ("sagittal", 20), ("axial", 14)):
         box.plane.value = plane
         assert box.slice.max == box.play.max == slices - 1
@@ -343,7 +344,7 @@ def test_the_slider_moves_through_the_chosen_plane(scan, label):
 
 
 def test_every_slice_is_another_picture(scan):
-    box = browser.browse(scan)
+    box = viewer.browse(scan)
     pictures = set()
     for index in range(14):
         box.slice.value = index
@@ -352,7 +353,7 @@ def test_every_slice_is_another_picture(scan):
 
 
 def test_the_range_slider_and_the_presets_follow_each_other(scan):
-    box = browser.browse(scan)
+    box = viewer.browse(scan)
     assert box.hounsfield.value == (-160, 240)
     box.window.value = "bone"
     assert box.hounsfield.value == (-500, 1300)
@@ -363,7 +364,7 @@ def test_the_range_slider_and_the_presets_follow_each_other(scan):
 
 
 def test_buttons_go_from_tumour_to_tumour(scan, label):
-    box = browser.browse(scan, label)
+    box = viewer.browse(scan, label)
     assert box.slice.value == 5
     seen = []
     for _ in range(3):
@@ -379,21 +380,21 @@ def test_buttons_go_from_tumour_to_tumour(scan, label):
 
 @pytest.mark.parametrize("given", [(), ("label",), ("mask",)])
 def test_only_what_is_there_can_be_chosen(scan, label, given):
-    box = browser.browse(scan, **dict.fromkeys(given, label))
+    box = viewer.browse(scan, **dict.fromkeys(given, label))
     assert [value for _, value in box.show.options] == list(given or ("label",))
     assert box.show.disabled == box.tumour.disabled == (not given)
     assert box.next.disabled == (not given)
 
 
 def test_without_a_tumour_the_buttons_rest(scan, label):
-    box = browser.browse(scan, volume(np.minimum(label.voxels, 1)))
+    box = viewer.browse(scan, volume(np.minimum(label.voxels, 1)))
     assert box.next.disabled
     assert box.previous.disabled
     assert box.largest.disabled
 
 
 def test_the_widgets_caption_escapes_the_name(scan):
-    box = browser.browse(Volume(scan.voxels, scan.grid, HOSTILE))
+    box = viewer.browse(Volume(scan.voxels, scan.grid, HOSTILE))
     assert "<img" not in box.caption.value
     assert "R on the left, A up" in box.caption.value
 

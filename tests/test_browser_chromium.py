@@ -10,10 +10,12 @@ import pytest
 from lab import command, jupyterlab, open_notebook, write_notebook
 from PIL import Image
 
-from liverlib import browser
-from liverlib.page import page as html_page
-from liverlib.render import HU_LEVELS, PLANES, SHOW, WINDOWS, letters, render_slice, to_levels
-from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid, Volume
+from liverlib.view.report.html import page as html_page
+from liverlib.view.slices import HU_LEVELS, PLANES, SHOW, WINDOWS, letters, render_slice, to_levels
+from liverlib.view.viewer import page as viewer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 try:
@@ -44,7 +46,7 @@ from liverlib.browser import show
 from liverlib.scan import Grid, Volume
 arrays = np.load("case.npz").values()
 volumes = [Volume(a, Grid.of(a.shape, np.diag([2.0, 3, 4, 1])), "case") for a in arrays]
-show(*volumes, title="A case")
+viewer.show(*volumes, title="A case")
 """
 
 
@@ -96,7 +98,7 @@ def opened(chromium, path, **options):
 
 @pytest.fixture(scope="module")
 def case_file(tmp_path_factory):
-    page = browser.show(*volumes(make_case()), title="A case")
+    page = viewer.show(*volumes(make_case()), title="A case")
     return page.save(tmp_path_factory.mktemp("browser") / "case.html")
 
 
@@ -214,7 +216,7 @@ def test_files_of_any_orientation(chromium, tmp_path, orientation):
         write_volume(tmp_path / f"{name}.nii.gz", array, grid)
     scan = read_scan(tmp_path / "scan.nii.gz")
     label, mask = (read_label(tmp_path / f"{n}.nii.gz", scan) for n in ("label", "mask"))
-    path = browser.show(scan, label, mask, show="label").save(tmp_path / "page.html")
+    path = viewer.show(scan, label, mask, show="label").save(tmp_path / "page.html")
     levels = HU_LEVELS[to_levels(scan.voxels)]
     words = ["background", "liver", "tumour"]
     with opened(chromium, path) as page:
@@ -528,7 +530,7 @@ def test_the_view_is_saved_as_png(page, tmp_path):
 
 
 def test_a_saved_view_is_wide_enough_for_its_words(chromium, tmp_path):
-    shown = browser.show(*volumes(make_case()), title="a very long name of a case " * 9)
+    shown = viewer.show(*volumes(make_case()), title="a very long name of a case " * 9)
     narrow = {"width": 330, "height": 900}
     with opened(chromium, shown.save(tmp_path / "page.html"), viewport=narrow) as page:
         page.evaluate("sliceBrowser.draw()")
@@ -568,7 +570,7 @@ def test_it_follows_the_systems_theme(chromium, case_file):
 @pytest.mark.parametrize("given", [(), ("label",), ("mask",)])
 def test_less_than_everything_is_shown(chromium, tmp_path, given):
     scan, label, _ = volumes(make_case())
-    path = browser.show(scan, **dict.fromkeys(given, label)).save(tmp_path / "page.html")
+    path = viewer.show(scan, **dict.fromkeys(given, label)).save(tmp_path / "page.html")
     with opened(chromium, path) as page:
         assert page.locator("#show option").count() == len(given)
         assert page.locator(".painted:visible").count() == (5 if given else 0)
@@ -587,7 +589,7 @@ def test_less_than_everything_is_shown(chromium, tmp_path, given):
 @pytest.mark.parametrize("value", [-1024, 40])
 def test_air_alone_and_a_constant_are_shown(chromium, tmp_path, value):
     scan = np.full((6, 5, 4), value, np.int16)
-    path = browser.show(*volumes([scan])).save(tmp_path / "page.html")
+    path = viewer.show(*volumes([scan])).save(tmp_path / "page.html")
     with opened(chromium, path) as page:
         expected = render_slice(HU_LEVELS[to_levels(scan)], "axial", 2)
         assert np.array_equal(pixels(page)["axial"], expected)
@@ -596,7 +598,7 @@ def test_air_alone_and_a_constant_are_shown(chromium, tmp_path, value):
 def test_a_crop_tells_the_voxels_of_the_scan(chromium, tmp_path):
     scan, label, mask = make_case()
     label[:12] = mask[:12] = 0
-    path = browser.show(*volumes([scan, label, mask]), around="liver").save(tmp_path / "p.html")
+    path = viewer.show(*volumes([scan, label, mask]), around="liver").save(tmp_path / "p.html")
     with opened(chromium, path) as page:
         page.locator("#lesions button").first.click()
         page.evaluate("sliceBrowser.draw()")
@@ -608,7 +610,7 @@ def test_a_crop_tells_the_voxels_of_the_scan(chromium, tmp_path):
 
 def test_a_volume_brought_down_tells_the_voxels_of_the_scan(chromium, tmp_path):
     """Of a block of voxels it tells the first one's index, and where the block's middle lies."""
-    path = browser.show(*volumes(make_case()), size=9).save(tmp_path / "page.html")
+    path = viewer.show(*volumes(make_case()), size=9).save(tmp_path / "page.html")
     with opened(chromium, path) as page:
         page.evaluate("sliceBrowser.change({at: [2, 4, 3]})")
         page.evaluate("sliceBrowser.draw()")
@@ -617,7 +619,7 @@ def test_a_volume_brought_down_tells_the_voxels_of_the_scan(chromium, tmp_path):
 
 
 def test_unknown_spacing_is_said(chromium, tmp_path):
-    path = browser.show(*volumes(make_case(), np.eye(4))).save(tmp_path / "page.html")
+    path = viewer.show(*volumes(make_case(), np.eye(4))).save(tmp_path / "page.html")
     with opened(chromium, path) as page:
         assert "mm unknown" in page.inner_text("#readout")
         assert "unknown" in page.inner_text("#lesions tbody tr >> nth=0")
@@ -626,7 +628,7 @@ def test_unknown_spacing_is_said(chromium, tmp_path):
 def test_a_hostile_name_does_not_run(chromium, tmp_path):
     name = "\"'><img src=x onerror='window.bad = 1'></script><script>window.bad = 1</script>"
     scan, label, _ = volumes(make_case())
-    page_ = browser.show(scan, label, title=name)
+    page_ = viewer.show(scan, label, title=name)
     with opened(chromium, page_.save(tmp_path / "page.html")) as page:
         assert page.inner_text("h1") == name
         assert page.title() == name
@@ -694,7 +696,7 @@ def host_page(chromium, pages, style="", **options):
 
 def test_ten_browsers_on_a_page_mind_their_own_business(chromium):
     """Each draws when its own keys are pressed; the others do not draw a single slice."""
-    pages = [browser.show(*volumes(make_case(seed))) for seed in range(10)]
+    pages = [viewer.show(*volumes(make_case(seed))) for seed in range(10)]
     context, host, frames = host_page(chromium, pages)
     for frame in frames:
         frame.evaluate("""() => {
@@ -718,7 +720,7 @@ def test_ten_browsers_on_a_page_mind_their_own_business(chromium):
 
 
 def test_the_frame_is_as_high_as_what_it_holds(chromium):
-    context, host, (frame,) = host_page(chromium, [browser.show(*volumes(make_case()))])
+    context, host, (frame,) = host_page(chromium, [viewer.show(*volumes(make_case()))])
     host.wait_for_function("document.querySelector('iframe').style.height !== '560px'")
     inner = frame.evaluate("document.documentElement.scrollHeight")
     assert abs(host.locator("iframe").bounding_box()["height"] - inner) <= 2
@@ -726,7 +728,7 @@ def test_the_frame_is_as_high_as_what_it_holds(chromium):
 
 
 def test_the_wheel_is_the_hosts_until_a_click_and_after_escape(chromium):
-    context, host, (frame,) = host_page(chromium, [browser.show(*volumes(make_case()))])
+    context, host, (frame,) = host_page(chromium, [viewer.show(*volumes(make_case()))])
     frame.locator("[data-plane=axial] .frame").hover()
     host.mouse.wheel(0, 100)
     host.wait_for_function("scrollY === 100")
@@ -756,7 +758,7 @@ def test_small_turns_of_a_touch_pad_add_up(page):
 
 def test_it_follows_the_hosts_theme(chromium):
     style = "body { background: white } body.night { background: #111 }"
-    context, host, (frame,) = host_page(chromium, [browser.show(*volumes(make_case()))], style)
+    context, host, (frame,) = host_page(chromium, [viewer.show(*volumes(make_case()))], style)
     assert frame.evaluate("document.documentElement.dataset.theme") == "light"
     host.evaluate("document.body.className = 'night'")
     frame.wait_for_function("document.documentElement.dataset.theme === 'dark'")
@@ -769,7 +771,7 @@ def test_it_follows_the_hosts_theme(chromium):
     ("style", "theme"), [("", "light"), (":root { color-scheme: light dark }", "dark")]
 )
 def test_on_a_host_without_colours_it_is_dark_only_where_the_host_is(chromium, style, theme):
-    pages = [browser.show(*volumes(make_case()))]
+    pages = [viewer.show(*volumes(make_case()))]
     context, _, (frame,) = host_page(chromium, pages, style, color_scheme="dark")
     assert frame.evaluate("document.documentElement.dataset.theme") == theme
     context.close()
@@ -777,7 +779,7 @@ def test_on_a_host_without_colours_it_is_dark_only_where_the_host_is(chromium, s
 
 def test_a_host_may_keep_it_apart(chromium):
     """In a sandbox, which hides the host's theme and height, it works all the same."""
-    shown = browser.show(*volumes(make_case()))
+    shown = viewer.show(*volumes(make_case()))
     context = chromium.new_context(viewport=WIDE, offline=True, bypass_csp=True)
     host = context.new_page()
     host.set_content(shown._repr_html_().replace("<iframe", '<iframe sandbox="allow-scripts"'))
@@ -791,16 +793,16 @@ def test_a_host_may_keep_it_apart(chromium):
 
 
 def test_in_a_report_it_scrolls_with_no_network(chromium, tmp_path):
-    shown = browser.show(*volumes(make_case()))
+    shown = viewer.show(*volumes(make_case()))
     (tmp_path / "report.html").write_text(html_page("A run", shown._repr_html_()), "utf-8")
     scrolls_offline(chromium, tmp_path / "report.html")
 
 
 def test_in_an_exported_notebook_it_scrolls_with_no_network(chromium, tmp_path):
     export = pytest.importorskip("nbconvert", reason="NO NBCONVERT: EXPORTED NOTEBOOKS UNTESTED")
-    bundle = browser.show(*volumes(make_case()))._repr_mimebundle_()
+    bundle = viewer.show(*volumes(make_case()))._repr_mimebundle_()
     output = {"output_type": "display_data", "metadata": {}, "data": bundle}
-    path = write_notebook(tmp_path / "notebook.ipynb", ["show(scan)"], [output])
+    path = write_notebook(tmp_path / "notebook.ipynb", ["viewer.show(scan)"], [output])
     text, _ = export.HTMLExporter().from_filename(str(path))
     (tmp_path / "exported.html").write_text(text, "utf-8")
     scrolls_offline(chromium, tmp_path / "exported.html")
@@ -823,7 +825,7 @@ def scrolls_offline(chromium, path):
 
 
 def test_the_title_of_a_frame_is_its_name(chromium):
-    shown = browser.show(*volumes(make_case()), title="<i>A</i>")
+    shown = viewer.show(*volumes(make_case()), title="<i>A</i>")
     context, host, _ = host_page(chromium, [shown])
     assert host.get_attribute("iframe", "title") == "<i>A</i>"
     assert html.escape("<i>A</i>") in shown._repr_html_()
@@ -831,7 +833,7 @@ def test_the_title_of_a_frame_is_its_name(chromium):
 
 
 def test_the_picture_for_untrusted_places_is_a_png(chromium):
-    bundle = browser.show(*volumes(make_case()))._repr_mimebundle_()
+    bundle = viewer.show(*volumes(make_case()))._repr_mimebundle_()
     context = chromium.new_context(offline=True)
     page = context.new_page()
     page.set_content(f'<img src="data:image/png;base64,{bundle["image/png"]}">')

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from lab import command, jupyterlab, open_notebook, write_notebook
 
-from liverlib import browser
-from liverlib.render import HU_LEVELS, png, render_slice, to_levels
-from liverlib.scan import Grid, Volume
+from liverlib.io.volume import Grid, Volume
+from liverlib.view.slices import HU_LEVELS, png, render_slice, to_levels
+from liverlib.view.viewer import page as viewer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MISSING = [name for name in ("playwright", "jupyterlab") if not importlib.util.find_spec(name)]
@@ -44,9 +44,9 @@ def folder(tmp_path_factory):
     """A folder with a notebook to run, and one with its output kept that nobody has trusted."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "run.ipynb", CELLS)
-    widgets = ["from liverlib.browser import browse\nbox = browse(scan, label)", "box"]
+    widgets = ["from liverlib.browser import browse\nbox = viewer.browse(scan, label)", "box"]
     write_notebook(folder / "widgets.ipynb", [MAKE, *widgets])
-    bundle = browser.show(*make_case())._repr_mimebundle_()
+    bundle = viewer.show(*make_case())._repr_mimebundle_()
     output = {"output_type": "display_data", "metadata": {}, "data": bundle}
     write_notebook(folder / "untrusted.ipynb", CELLS[:2], [output])
     return folder

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from conftest import simple_case
-from liverlib import LiverlibError, cli
-from liverlib.cache import folder_of, kept, prepare, prune
-from liverlib.cases import Case
-from liverlib.cube import Cube, CubeSettings, to_cube
-from liverlib.files import size_on_disk, write_sparse
-from liverlib.scan import write_volume
+from liverlib.cli.main import main
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import size_on_disk, write_sparse
+from liverlib.data.cases import Case
+from liverlib.io.nifti import write_volume
+from liverlib.preprocessing.cache import folder_of, kept, prepare, prune
+from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
 
 SETTINGS = CubeSettings(size=16)
 
@@ -63,8 +64,8 @@ def test_what_is_there_is_used(cases, folder, monkeypatch):
     paths = prepare(cases, SETTINGS, folder, workers=1)
     aged(*cases)
     assert prepare(cases, SETTINGS, folder, workers=1) == paths  # notes the files' contents
-    monkeypatch.setattr("liverlib.cache.hashlib.file_digest", lambda *_: 1 / 0)
-    monkeypatch.setattr("liverlib.cache.to_cube", lambda *_: 1 / 0)
+    monkeypatch.setattr("liverlib.preprocessing.cache.hashlib.file_digest", lambda *_: 1 / 0)
+    monkeypatch.setattr("liverlib.preprocessing.cube.to_cube", lambda *_: 1 / 0)
     assert prepare(cases, SETTINGS, folder, workers=1) == paths
 
 
@@ -76,7 +77,7 @@ def test_a_moved_dataset_keeps_its_cubes(cases, folder, tmp_path, monkeypatch):
         Case(c.name, there / "imagesTr" / c.image.name, there / "labelsTr" / c.label.name)
         for c in cases
     ]
-    monkeypatch.setattr("liverlib.cache.to_cube", lambda *_: 1 / 0)
+    monkeypatch.setattr("liverlib.preprocessing.cube.to_cube", lambda *_: 1 / 0)
     assert prepare(moved, SETTINGS, folder, workers=1) == paths
 
 
@@ -127,7 +128,7 @@ def test_a_scan_that_changes_while_it_is_read_gives_no_cube(cases, folder, monke
         case.image.touch()
         return to_cube(*arguments)
 
-    monkeypatch.setattr("liverlib.cache.to_cube", meddle)
+    monkeypatch.setattr("liverlib.preprocessing.cube.to_cube", meddle)
     with pytest.raises(LiverlibError, match="changed while it was read"):
         prepare([case], SETTINGS, folder)
     assert not contents(folder)
@@ -153,7 +154,7 @@ def die(*_):
 
 
 def test_a_killed_worker_is_said(cases, folder, monkeypatch):
-    from liverlib.processes import in_processes
+    from liverlib.core.parallel import in_processes
 
     with pytest.raises(LiverlibError, match="a worker was killed"):
         list(in_processes(die, [(1,), (2,)], 2, "cubes"))
@@ -187,7 +188,7 @@ def test_shards_together_equal_one_run_to_the_byte(cases, tmp_path, monkeypatch,
     for home, shards in (("one", [[]]), ("three", [["--shard", f"{n}/3"] for n in (1, 2, 3)])):
         monkeypatch.setenv("LIVERLIB_HOME", str(tmp_path / home))
         for shard in shards:
-            assert cli.main([*command, "--workers", "1", *shard]) == 0
+            assert main([*command, "--workers", "1", *shard]) == 0
     assert "2 cubes" in capsys.readouterr().out
     assert contents(tmp_path / "one") == contents(tmp_path / "three")
     assert len(contents(tmp_path / "one")) == 4
@@ -196,7 +197,7 @@ def test_shards_together_equal_one_run_to_the_byte(cases, tmp_path, monkeypatch,
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b"])
 def test_a_shard_that_is_none_is_refused(tmp_path, shard, capsys):
     with pytest.raises(SystemExit):
-        cli.main(["prepare", str(tmp_path), "--shard", shard])
+        main(["prepare", str(tmp_path), "--shard", shard])
     assert "1/4" in capsys.readouterr().err
 
 
@@ -241,11 +242,11 @@ def test_the_cache_is_listed_and_pruned(cases, folder):
 
 
 def test_the_command_says_what_is_kept(cases, tmp_path, own_home, capsys):
-    assert cli.main(["prepare", str(tmp_path / "data"), "--cube.size", "16"]) == 0
+    assert main(["prepare", str(tmp_path / "data"), "--cube.size", "16"]) == 0
     next(own_home.rglob("settings.json")).unlink()  # as in caches of older versions
-    assert cli.main(["cache"]) == 0
+    assert main(["cache"]) == 0
     assert "8 cubes" in capsys.readouterr().out.splitlines()[-1]
-    assert cli.main(["cache", "--prune", "0"]) == 0
-    assert cli.main(["cache"]) == 0
+    assert main(["cache", "--prune", "0"]) == 0
+    assert main(["cache"]) == 0
     assert "no cubes" in capsys.readouterr().out
     assert {path.name for path in (own_home / "data" / "cubes").iterdir()} <= {"seen"}

@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liverlib import LiverlibError, lits
-from liverlib.cases import Case, find_cases, find_dataset, labelled
-from liverlib.splits import folds, split
+from liverlib.core.errors import LiverlibError
+from liverlib.data import lits
+from liverlib.data.cases import Case, find_cases, find_dataset, labelled
+from liverlib.data.splits import folds, split
 
 
 def touch(folder, *names):

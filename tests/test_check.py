@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from conftest import ellipsoid
-from liverlib import cli
-from liverlib.cases import Case, find_cases
-from liverlib.check import examine, fingerprint
-from liverlib.scan import Grid, write_volume
+from liverlib.cli.main import main
+from liverlib.data.cases import Case, find_cases
+from liverlib.data.fingerprint import examine, fingerprint
+from liverlib.io.nifti import write_volume
+from liverlib.io.volume import Grid
 
 
 def case(folder, name="ct_1", change=lambda hu, label: None, affine=None, turned=False, noise=0):
@@ -132,7 +133,7 @@ def test_cases_without_label_are_looked_at_too(tmp_path):
 
 
 def test_the_command_prints_it_and_leaves_a_plot(tmp_path, capsys, own_home):
-    assert cli.main(["check", str(case(tmp_path / "data"))]) == 0
+    assert main(["check", str(case(tmp_path / "data"))]) == 0
     said = capsys.readouterr().out
     assert "1 cases with a label: MSD layout" in said
     assert "nothing looks wrong" in said

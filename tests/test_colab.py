@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from liverlib import LiverlibError, colab
-from liverlib.files import write_json
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import write_json
+from liverlib.pipeline import colab
 
 
 @pytest.fixture

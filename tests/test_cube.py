@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from conftest import ellipsoid, simple_case
-from liverlib.cube import CubeSettings, body_box, to_cube
-from liverlib.metrics import dice
-from liverlib.resample import axis_weights
-from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
+from liverlib.evaluation.overlap import dice
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid, Volume
+from liverlib.preprocessing.boxes import body_box
+from liverlib.preprocessing.cube import CubeSettings, to_cube
+from liverlib.preprocessing.resample import axis_weights
 
 WHOLE = CubeSettings(crop="all")
 

@@ -4,9 +4,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from liverlib import LiverlibError
-from liverlib.dicom import find_scans, read_any, read_dicom
-from liverlib.scan import Grid, read_label, write_volume
+from liverlib.core.errors import LiverlibError
+from liverlib.io.dicom import read_dicom
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import find_scans, read_any
+from liverlib.io.volume import Grid
 
 pydicom = pytest.importorskip("pydicom", reason="the extra dicom is not installed")
 

@@ -5,19 +5,22 @@ import sys
 import numpy as np
 import pytest
 
-from liverlib import LiverlibError, cli
-from liverlib.cube import CubeSettings
-from liverlib.dicom import read_dicom
-from liverlib.scan import Volume, read_label
-from liverlib.settings import to_dict
-from liverlib.unet import UNet3D, save_networks
+from liverlib.cli.main import main
+from liverlib.core.errors import LiverlibError
+from liverlib.core.settings import to_dict
+from liverlib.io.dicom import read_dicom
+from liverlib.io.nifti import read_label
+from liverlib.io.volume import Volume
+from liverlib.models.unet import UNet3D
+from liverlib.models.weights import save_networks
+from liverlib.preprocessing.cube import CubeSettings
 
 pydicom = pytest.importorskip("pydicom", reason="the extra dicom is not installed")
 hd = pytest.importorskip("highdicom", reason="the extra dicom is not installed")
 
 from test_dicom import CORONAL, write_series  # noqa: E402
 
-from liverlib.dicom_seg import write_seg  # noqa: E402
+from liverlib.io.dicom_seg import write_seg
 
 CT = {
     "SOPClassUID": pydicom.uid.CTImageStorage, "StudyInstanceUID": "1.2.1", "PatientID": "7",
@@ -137,7 +140,7 @@ def test_the_real_slabs_mask_and_the_command(shared, tmp_path):
     abouts = [{"cube": to_dict(CubeSettings(size=32))}]
     save_networks(tmp_path / "w.safetensors", [(UNet3D((4, 8)), about) for about in abouts])
     more = ["--weights", str(tmp_path / "w.safetensors"), "-o"]
-    assert cli.main(["segment", str(folder), *more, str(tmp_path / "mask.dcm")]) == 0
-    assert cli.main(["segment", str(folder), *more, str(tmp_path / "mask.nii.gz")]) == 0
+    assert main(["segment", str(folder), *more, str(tmp_path / "mask.dcm")]) == 0
+    assert main(["segment", str(folder), *more, str(tmp_path / "mask.nii.gz")]) == 0
     mask = read_label(tmp_path / "mask.nii.gz", like=scan)
     np.testing.assert_array_equal(read_back(tmp_path / "mask.dcm", scan), mask.voxels)

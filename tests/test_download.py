@@ -16,14 +16,18 @@ import numpy as np
 import pytest
 from web import Web, tar_of, tarred, volumes
 
-from liverlib import LiverlibError, cli, download, remote, transfer
-from liverlib.cache import prepare
-from liverlib.cases import find_cases
-from liverlib.cube import Cube, CubeSettings
-from liverlib.files import read_json
-from liverlib.remote import Remote, tar_members
-from liverlib.scan import read_label, write_volume
-from liverlib.workspace import LOOKS, Run, home
+from liverlib.cli.main import main
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import read_json
+from liverlib.data import download, remote_tar, transfer
+from liverlib.data.cases import find_cases
+from liverlib.data.remote_tar import Remote, tar_members
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.pipeline.paths import home
+from liverlib.pipeline.run import LOOKS, Run
+from liverlib.preprocessing import stream
+from liverlib.preprocessing.cache import prepare
+from liverlib.preprocessing.cube import Cube, CubeSettings
 
 CASES = 12
 TINY = CubeSettings(size=16)
@@ -37,7 +41,7 @@ def dataset(tmp_path_factory) -> Path:
 @pytest.fixture
 def web(dataset, monkeypatch):
     """A server of that dataset's tar; the client does not wait long before it tries again."""
-    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(remote_tar, "PAUSES", (0.0, 0.0, 0.0))
     with Web(tarred(dataset)) as web:
         yield web
         web.shutdown()
@@ -196,7 +200,7 @@ def test_a_fault_that_passes_ends_in_the_same_files(
 ):
     """In the list (first) and in a scan or label (after it)."""
     if fault == "stall":  # elsewhere so short a time would fault a busy machine
-        monkeypatch.setattr(remote, "TIMEOUT", 0.5)
+        monkeypatch.setattr(remote_tar, "TIMEOUT", 0.5)
     web.stalled = threading.Event()
     served = [lambda *_: True]
     if after:
@@ -250,7 +254,7 @@ def test_a_server_that_fails_from_the_start_is_said(web, tmp_path, code, monkeyp
 
 
 def test_a_server_that_is_not_there_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(remote, "PAUSES", (0.0,))
+    monkeypatch.setattr(remote_tar, "PAUSES", (0.0,))
     with pytest.raises(LiverlibError, match="after 2 tries"):
         download.fetch(1, "http://127.0.0.1:9/Task03_Liver.tar", tmp_path)
     with pytest.raises(LiverlibError, match=r"none\.tar: is not there"):
@@ -453,7 +457,7 @@ def test_streamed_cubes_are_those_from_files_and_no_scan_stays(web, dataset, tmp
         return cube_of(*arguments)
 
     monkeypatch.setattr(download, "cube_of", watched)
-    paths = download.fetch_cubes(*arguments)
+    paths = stream.fetch_cubes(*arguments)
     cases = [case for case in find_cases(dataset) if case.label]
     for n, settings in enumerate(kinds):
         from_files = prepare(cases, settings, tmp_path / "b", workers=1)
@@ -463,11 +467,11 @@ def test_streamed_cubes_are_those_from_files_and_no_scan_stays(web, dataset, tmp
     assert 1 <= max(on_disk) <= 2
     assert not list((tmp_path / "to").rglob("*.nii.gz"))
     web.sent.clear()
-    assert download.fetch_cubes(*arguments) == paths
+    assert stream.fetch_cubes(*arguments) == paths
     assert not web.sent
     paths[0].write_bytes(paths[0].read_bytes()[:-1])
     with pytest.warns(UserWarning, match="not a cube"):
-        assert download.fetch_cubes(*arguments) == paths
+        assert stream.fetch_cubes(*arguments) == paths
     assert len(web.sent) == 2  # of that case
 
 
@@ -476,36 +480,36 @@ def test_streamed_cubes_are_trained_on_and_scored_once_their_scans_are_fetched(
 ):
     folder, small = tmp_path / "Task03_Liver", ["--cube.size", "16"]
     download_ = ["download", "--url", web.url, "--to", str(folder)]
-    assert cli.main([*download_, "--cases", "all", "--into-cubes", *small]) == 0
+    assert main([*download_, "--cases", "all", "--into-cubes", *small]) == 0
     assert "12 cases with a label, 12 of them as cubes alone: MSD" in capsys.readouterr().out
     for look in LOOKS:
         for one in "channels 4 8|epochs 1|steps 1|window 0|warmup 0".split("|"):
             small += f"--{look}.{one}".split()
     whole_way = ["--data", str(folder), "--run", "streamed", *small]
-    assert cli.main(["train", *whole_way]) == 0
+    assert main(["train", *whole_way]) == 0
     weights = home() / "results" / "streamed" / "weights.safetensors"
     trained = weights.read_bytes()
     capsys.readouterr()
 
-    assert cli.main(["run", *whole_way]) == 2
+    assert main(["run", *whole_way]) == 2
     said = capsys.readouterr().err
     assert "of 2 cases needed here it has the cubes alone" in said
     names = said.split("--cases")[1].split()
-    assert cli.main([*download_, "--cases", *names]) == 0
+    assert main([*download_, "--cases", *names]) == 0
     assert "12 cases with a label, 10 of them as cubes alone" in capsys.readouterr().out
-    assert cli.main(["run", *whole_way]) == 0
+    assert main(["run", *whole_way]) == 0
     metrics = read_json(weights.parent / "metrics.json")
     assert {case["name"] for case in metrics["cases"]} == set(names)
     assert weights.read_bytes() == trained
     web.sent.clear()
-    assert cli.main([*download_, "--cases", "all", "--into-cubes", "--cube.size", "16"]) == 0
+    assert main([*download_, "--cases", "all", "--into-cubes", "--cube.size", "16"]) == 0
     assert not web.sent
 
 
 def test_a_streamed_case_that_was_fetched_and_changed_is_another(web, tmp_path, own_home):
     """Its old cube, which its note still names, is not used for it, nor is the run that had it."""
     cubes = own_home / "data" / "cubes"
-    download.fetch_cubes(3, web.url, tmp_path / "d", [TINY], cubes)
+    stream.fetch_cubes(3, web.url, tmp_path / "d", [TINY], cubes)
     before = Run(data=tmp_path / "d").folder
     download.fetch(["liver_1"], web.url, tmp_path / "d")
     old = prepare(find_cases(tmp_path / "d"), TINY, cubes, workers=1)
@@ -521,7 +525,7 @@ def test_a_streamed_case_that_was_fetched_and_changed_is_another(web, tmp_path, 
 
 def test_what_streamed_cubes_cannot_do_is_said(web, tmp_path, own_home, capsys):
     cubes = own_home / "data" / "cubes"
-    paths = download.fetch_cubes(2, web.url, tmp_path / "d", [TINY], cubes)
+    paths = stream.fetch_cubes(2, web.url, tmp_path / "d", [TINY], cubes)
     cases = find_cases(tmp_path / "d")
     assert prepare(cases, TINY, cubes) == paths
     again = r"of 2 cases needed here it has the cubes alone.*--cases liver_0 liver_1"
@@ -529,7 +533,7 @@ def test_what_streamed_cubes_cannot_do_is_said(web, tmp_path, own_home, capsys):
         prepare(cases, CubeSettings(size=12), cubes)
     with pytest.raises(LiverlibError, match="of 1 cases"):
         cases[0].read()
-    assert cli.main(["check", str(tmp_path / "d")]) == 2
+    assert main(["check", str(tmp_path / "d")]) == 2
     assert "cubes alone. Fetch the scans" in capsys.readouterr().err
     (tmp_path / "d" / "cubesTr" / "liver_1.json").write_text("[]")
     with pytest.raises(LiverlibError, match=r"liver_1\.json: no note of a streamed case"):
@@ -546,7 +550,7 @@ def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
     with pytest.raises(
         LiverlibError, match=r"made no cube, all others did(.|\n)*liver_0.*label holds"
     ):
-        download.fetch_cubes("all", bad, tmp_path / "to", [TINY], tmp_path)
+        stream.fetch_cubes("all", bad, tmp_path / "to", [TINY], tmp_path)
     (cube,) = tmp_path.rglob("*.safetensors")
     assert cube.stem.startswith("liver_1-")
     assert np.any(Cube.load(cube).occupancy)
@@ -554,13 +558,13 @@ def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
 
 def test_the_command_downloads_and_says_what_is_there(web, tmp_path, capsys):
     arguments = ["download", "--url", web.url, "--to", str(tmp_path / "d")]
-    assert cli.main([*arguments, "--cases", "2"]) == 0
+    assert main([*arguments, "--cases", "2"]) == 0
     said = capsys.readouterr().out
     assert "2 cases with a label: MSD layout" in said
     assert "CC BY-SA 4.0" in said
-    assert cli.main([*arguments, "--cases", "liver_5", "liver_7"]) == 0
+    assert main([*arguments, "--cases", "liver_5", "liver_7"]) == 0
     assert "4 cases with a label" in capsys.readouterr().out
-    assert cli.main([*arguments, "--into-cubes", "--cube.size", "16", "--cases", "2"]) == 0
+    assert main([*arguments, "--into-cubes", "--cube.size", "16", "--cases", "2"]) == 0
     assert "4 cubes: " in capsys.readouterr().out
-    assert cli.main([*arguments, "--cases", "500"]) == 2
+    assert main([*arguments, "--cases", "500"]) == 2
     assert "there are 1 to 12" in capsys.readouterr().err

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from conftest import simple_case
-from liverlib import LiverlibError, cli
-from liverlib.agreement import agreement
-from liverlib.evaluate import evaluate, evaluate_case, find_pairs
-from liverlib.metrics import bootstrap_interval, score_case
-from liverlib.scan import Grid, read_label, write_volume
+from liverlib.cli.main import main
+from liverlib.core.errors import LiverlibError
+from liverlib.evaluation.bootstrap import bootstrap_interval
+from liverlib.evaluation.case import agreement, evaluate_case, score_case
+from liverlib.evaluation.folder import evaluate, find_pairs
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.volume import Grid
 
 MASKS = hnp.arrays(bool, (6, 5, 4))
 CLASSES = hnp.arrays(np.uint8, (7, 6, 5), elements=st.sampled_from([0, 0, 0, 1, 2]))
@@ -225,7 +227,7 @@ def test_the_lesion_pairs_measure_as_published(shared, tmp_path):
 
 def test_the_command_writes_a_table_csv_and_json(folders, tmp_path, capsys):
     where = ["--reference", str(folders[0]), "--predicted", str(folders[1]), "--workers", "1"]
-    assert cli.main(["evaluate", *where, "-o", str(tmp_path / "scores")]) == 0
+    assert main(["evaluate", *where, "-o", str(tmp_path / "scores")]) == 0
     said = capsys.readouterr().out
     assert "95 % interval" in said and "Not a medical device" in said
     with open(tmp_path / "scores" / "cases.csv", newline="") as file:
@@ -277,7 +279,7 @@ def test_a_file_that_cannot_be_compared_is_named_and_nothing_written(folders, sp
     else:
         path.write_bytes(path.read_bytes()[:200])
     where = ["--reference", str(folders[0]), "--predicted", str(folders[1]), "--workers", "1"]
-    assert cli.main(["evaluate", *where, "-o", str(tmp_path / "scores")]) == 2
+    assert main(["evaluate", *where, "-o", str(tmp_path / "scores")]) == 2
     assert not (tmp_path / "scores").exists()
     with pytest.raises(LiverlibError, match=r"liver_1\.nii\.gz"):
         evaluate_case("liver_1", folders[0] / "liver_1.nii.gz", path)

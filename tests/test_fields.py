@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from liverlib.fields import local_mean, sliced, smooth, stretched, white
+from liverlib.synthesis.noise import local_mean, sliced, smooth, stretched, white
 
 BLOCK = torch.randn(1, 2, 12, 12, 12, generator=torch.Generator().manual_seed(0))
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import simple_case
-from liverlib import LiverlibError
-from liverlib.cube import CubeSettings, to_cube
-from liverlib.scan import read_label, read_scan, write_volume
+from liverlib.core.errors import LiverlibError
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.preprocessing.cube import CubeSettings, to_cube
 
 FIELDS = nib.Nifti1Header.template_dtype
 
@@ -33,7 +34,7 @@ def test_damaged_files_end_in_a_right_cube_or_a_refusal():
 
 def test_the_fuzzer_sees_what_goes_wrong(tmp_path, monkeypatch):
     case = damage.write_input(1, tmp_path)
-    monkeypatch.setattr("liverlib.cache.to_cube", lambda *_: 1 / 0)
+    monkeypatch.setattr("liverlib.preprocessing.cube.to_cube", lambda *_: 1 / 0)
     case.image.write_bytes(damage.sources()[0][0])
     case.label.write_bytes(damage.sources()[0][1])
     with pytest.raises(ZeroDivisionError):

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from conftest import ellipsoid
-from liverlib import NOT_MEDICAL, LiverlibError, cli
-from liverlib.lesions import find_lesions, measure_lesions
-from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
-from liverlib.scan_report import scan_page, write_scan_report
+from liverlib.cli.main import main
+from liverlib.core.errors import LiverlibError
+from liverlib.core.text import NOT_MEDICAL
+from liverlib.evaluation.lesion_table import find_lesions, measure_lesions
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid, Volume
+from liverlib.view.report.scan_report import scan_page, write_scan_report
 
 SHAPE, SPACING = (70, 60, 40), (1.0, 1.25, 2.0)
 CENTRE = (30, 38, 40)  # of liver and of the larger tumour, in mm from the first voxel
@@ -154,11 +158,11 @@ def test_the_command_writes_all_three(pair, tmp_path, capsys):
     for name, one in (("ct", scan), ("mask", mask)):
         write_volume(tmp_path / f"{name}.nii.gz", one.voxels, one.grid)
     files = [str(tmp_path / f"{name}.nii.gz") for name in ("ct", "mask")]
-    assert cli.main(["lesions", *files, "-o", str(tmp_path / "out")]) == 0
+    assert main(["lesions", *files, "-o", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"ct.html", "ct.csv", "ct.json"}
     assert capsys.readouterr().out.startswith(NOT_MEDICAL)
     (tmp_path / "mask.nii.gz").write_bytes(b"nothing")
-    assert cli.main(["lesions", *files, "-o", str(tmp_path / "bad")]) == 2
+    assert main(["lesions", *files, "-o", str(tmp_path / "bad")]) == 2
     assert not (tmp_path / "bad").exists()
 
 

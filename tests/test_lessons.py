@@ -4,10 +4,10 @@ import pytest
 import torch
 from matplotlib.patches import Rectangle
 
-from liverlib import plots
-from liverlib.lessons import batch, cost, fits, live_curves, network_diagram
-from liverlib.render import COLOURS
-from liverlib.unet import UNet3D
+from liverlib.models.unet import UNet3D
+from liverlib.view import teaching
+from liverlib.view.slices import COLOURS
+from liverlib.view.teaching import batch, cost, fits, live_curves, network_diagram
 
 ROW = {
     "step": 1, "learning_rate": 1e-3, "train_loss": 1.0, "validation_loss": 2.0,
@@ -111,5 +111,5 @@ def test_the_kept_megabytes_are_those_of_a_real_forward_pass():
 
 
 def test_lessons_are_part_of_plots():
-    assert plots.network_diagram is network_diagram
-    assert plots.batch is batch
+    assert teaching.network_diagram is network_diagram
+    assert teaching.batch is batch

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from liverlib.lits_script import script_case, script_column
-from liverlib.scan import read_label
+from liverlib.evaluation.lits_script import script_case, script_column
+from liverlib.io.nifti import read_label
 
 CLASSES = hnp.arrays(np.uint8, (7, 6, 5), elements=st.sampled_from([0, 0, 0, 1, 2]))
 A = (5, 15, 5, 15, 5, 15)
@@ -110,8 +110,8 @@ def test_volume_difference_is_the_wrong_way_round():
 @settings(deadline=None)
 @given(CLASSES, CLASSES)
 def test_where_lesions_touch_one_to_one_the_script_counts_as_we_do(reference, predicted):
-    from liverlib.detection import lesion_overlaps
-    from liverlib.metrics import score_case
+    from liverlib.evaluation.case import score_case
+    from liverlib.evaluation.lesion_matching import lesion_overlaps
 
     iou, ours, theirs = lesion_overlaps(reference == 2, predicted == 2)
     touching = iou > 0

@@ -7,10 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from liverlib import LiverlibError
-from liverlib.detection import crop_to_content, equivalent_diameter, lesion_overlaps, match
-from liverlib.metrics import bootstrap_interval, components, dice, score_case, summarise, volume_ml
-from liverlib.scan import read_label
+from liverlib.core.arrays import components, crop_to_content
+from liverlib.core.errors import LiverlibError
+from liverlib.evaluation.bootstrap import bootstrap_interval
+from liverlib.evaluation.case import score_case
+from liverlib.evaluation.lesion_matching import equivalent_diameter, lesion_overlaps, match
+from liverlib.evaluation.overlap import dice, volume_ml
+from liverlib.evaluation.summary import summarise
+from liverlib.io.nifti import read_label
 
 MASKS = hnp.arrays(bool, (6, 5, 4))
 CLASSES = hnp.arrays(np.uint8, (7, 6, 5), elements=st.sampled_from([0, 0, 0, 1, 2]))

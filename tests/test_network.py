@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from liverlib import LiverlibError
-from liverlib.augment import augment, implant
-from liverlib.device import mixed_precision
-from liverlib.losses import class_shares, cross_entropy, dice_cross_entropy, soft_dice
-from liverlib.unet import FORMAT, UNet3D, fold, load_networks, save_networks, unfold
+from liverlib.core.device import mixed_precision
+from liverlib.core.errors import LiverlibError
+from liverlib.models.losses import class_shares, cross_entropy, dice_cross_entropy, soft_dice
+from liverlib.models.unet import UNet3D, fold, unfold
+from liverlib.models.weights import FORMAT, load_networks, save_networks
+from liverlib.training.augment import augment, implant
 
 
 def test_the_original_network_is_rebuilt_to_the_parameter():

@@ -11,9 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from liverlib.metrics import dice
-from liverlib.surface import surface_dice, surface_distances, surface_score
-from liverlib.surfels import surface_dice_by_area, surfel_distances
+from liverlib.evaluation.overlap import dice
+from liverlib.evaluation.surface_distance import (
+    surface_dice,
+    surface_dice_by_area,
+    surface_distances,
+    surface_score,
+    surfel_distances,
+)
 
 # A margin of background: what lies beyond the array is where the libraries differ.
 MASKS = hnp.arrays(bool, (7, 6, 5)).filter(np.any).map(lambda mask: np.pad(mask, 1))
@@ -112,7 +117,7 @@ def test_losses_are_those_of_monai(monai, seed, batch, whole, size):
     import torch
     from monai.losses import DiceCELoss, DiceLoss
 
-    from liverlib.losses import cross_entropy, dice_cross_entropy, soft_dice
+    from liverlib.models.losses import cross_entropy, dice_cross_entropy, soft_dice
 
     random = torch.Generator().manual_seed(seed)
     logits = size * torch.randn(batch, 3, 4, 5, 6, generator=random)
@@ -137,7 +142,7 @@ def test_dice_is_that_of_nnunet(seed):
 
     reason = "nnU-Net is not installed"
     peer = pytest.importorskip("nnunetv2.training.loss.dice", reason=reason)
-    from liverlib.losses import soft_dice
+    from liverlib.models.losses import soft_dice
 
     random = torch.Generator().manual_seed(seed)
     logits = torch.randn(2, 3, 4, 5, 6, generator=random)

@@ -5,11 +5,17 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from liverlib import LiverlibError
-from liverlib.cases import find_cases
-from liverlib.files import read_json
-from liverlib.phantom import PhantomSettings, make_phantom, tumour_count, write_dataset
-from liverlib.scan import read_label, read_scan
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import read_json
+from liverlib.data.cases import find_cases
+from liverlib.io.nifti import read_label
+from liverlib.io.scan import read_scan
+from liverlib.synthesis.phantom.phantom import (
+    PhantomSettings,
+    make_phantom,
+    tumour_count,
+    write_dataset,
+)
 
 SMALL = PhantomSettings(cases=3, unlabelled=1, size=48)
 PADDING = {-2000, -3024}

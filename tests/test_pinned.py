@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from liverlib.anatomies import AnatomySettings, make_anatomy, write_anatomies
-from liverlib.cube import LIVER_WINDOW, CubeSettings, to_cube
-from liverlib.phantom import PhantomSettings, make_phantom
-from liverlib.presets import TrainSettings
-from liverlib.workspace import SHIPPED
+from liverlib.models.weights import SHIPPED
+from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.synthesis.label_maps import AnatomySettings, make_anatomy, write_anatomies
+from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
+from liverlib.training.settings import TrainSettings
 
 TENSORS = "847df902a2f98bbd624cc2cfacbb8e4f704953f6ead2802472b26349ba8e882f"
 
@@ -60,7 +60,7 @@ def label_maps() -> dict[str, str]:
 
 
 def synthetic() -> dict[str, str]:
-    from liverlib.rendered import Rendered
+    from liverlib.synthesis.generator import Rendered
 
     settings, found = AnatomySettings(count=2), {}
     with tempfile.TemporaryDirectory() as folder:
@@ -77,9 +77,9 @@ def synthetic() -> dict[str, str]:
 
 
 def masks() -> dict[str, str]:
-    from liverlib.dicom import read_dicom
-    from liverlib.scan import read_scan
-    from liverlib.segment import Segmenter
+    from liverlib.inference.segmenter import Segmenter
+    from liverlib.io.dicom import read_dicom
+    from liverlib.io.scan import read_scan
 
     shared, segmenter = Path(__file__).parents[2] / "shared" / "data", Segmenter.load(SHIPPED)
     scans = {

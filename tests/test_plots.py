@@ -10,11 +10,14 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from conftest import simple_case
-from liverlib import LiverlibError, plots
-from liverlib.evaluate import evaluate
-from liverlib.film import FRAMES, LARGEST, WIDTH, liver_slices
-from liverlib.render import COLOURS, hex_colour, render_slice
-from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
+from liverlib.core.errors import LiverlibError
+from liverlib.evaluation.folder import evaluate
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid, Volume
+from liverlib.view import figures
+from liverlib.view.animation import FRAMES, LARGEST, WIDTH, liver_slices
+from liverlib.view.slices import COLOURS, hex_colour, render_slice
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +62,7 @@ def history(epochs: int = 3) -> list[dict]:
 
 def test_three_planes_are_radiological_lettered_and_in_proportion(case):
     scan, label, _ = (stretched(one, (1, 2, 4)) for one in case)
-    figure = plots.three_planes(scan, label)
+    figure = figures.three_planes(scan, label)
     sides = [{"R", "L", "A", "P"}, {"R", "L", "H", "F"}, {"A", "P", "H", "F"}]
     assert [set(texts(axis)) for axis in figure.axes] == sides
     axial, coronal, sagittal = map(texts, figure.axes)
@@ -72,7 +75,7 @@ def test_three_planes_are_radiological_lettered_and_in_proportion(case):
 
 def test_the_planes_of_a_picture_share_one_scale(case):
     scan = stretched(case[0], (1, 2, 4))
-    figure = plots.three_planes(scan)
+    figure = figures.three_planes(scan)
     figure.draw_without_rendering()
     for axis, mm in zip(figure.axes, [(40, 80), (40, 160), (80, 160)], strict=True):
         box = axis.get_window_extent()
@@ -83,7 +86,7 @@ def test_the_planes_of_a_picture_share_one_scale(case):
 
 def test_three_planes_show_the_voxel_that_was_asked_for(case):
     scan, label, _ = case
-    figure = plots.three_planes(scan, label, at=(25, 20, 18))
+    figure = figures.three_planes(scan, label, at=(25, 20, 18))
     assert [axis.get_title() for axis in figure.axes] == [
         "axial slice 18",
         "coronal slice 20",
@@ -95,14 +98,14 @@ def test_three_planes_show_the_voxel_that_was_asked_for(case):
 
 def test_pictures_name_only_the_classes_there_are(case):
     scan, label, mask = case
-    assert named(plots.three_planes(scan)) == []
-    assert named(plots.slices(scan, without_tumour(label))) == ["liver"]
-    assert named(plots.slices(scan, without_tumour(label), mask)) == ["liver", "tumour"]
+    assert named(figures.three_planes(scan)) == []
+    assert named(figures.slices(scan, without_tumour(label))) == ["liver"]
+    assert named(figures.slices(scan, without_tumour(label), mask)) == ["liver", "tumour"]
 
 
 def test_slices_go_evenly_through_the_liver(case):
     scan, label, _ = case
-    figure = plots.slices(scan, label, n=4)
+    figure = figures.slices(scan, label, n=4)
     inside = np.nonzero(label.voxels.any(axis=(0, 1)))[0]
     shown = [int(axis.get_title().split()[1]) for axis in figure.axes]
     assert (shown[0], shown[-1], len(shown)) == (inside[0], inside[-1], 4)
@@ -115,12 +118,12 @@ def test_a_liver_of_fewer_slices_leaves_the_rest_of_the_strip_empty(case):
     thin[10:20, 10:20, 7:9] = 1
     label = Volume(thin, scan.grid)
     assert liver_slices(label, None, scan, 5) == [7, 8]
-    assert plots.slices(scan, label, n=5).axes[-1].axison is False
+    assert figures.slices(scan, label, n=5).axes[-1].axison is False
 
 
 def test_an_overlay_shows_truth_prediction_and_difference_with_the_dice(case):
     scan, label, mask = case
-    figure = plots.overlay(scan, label, mask)
+    figure = figures.overlay(scan, label, mask)
     title = figure.get_suptitle()
     assert title.startswith("case, axial slice ")
     shared = 2 * ((label.voxels == 2) & (mask.voxels == 2)).sum()
@@ -137,15 +140,15 @@ def test_an_overlay_says_how_much_tumour_was_drawn_where_there_is_none(case):
     scan, label, mask = case
     free = without_tumour(label)
     ml = (mask.voxels == 2).sum() * 0.064
-    assert f"no tumour, {ml:.1f} ml drawn" in plots.overlay(scan, free, mask).get_suptitle()
-    assert "no tumour, none drawn" in plots.overlay(scan, free, free).get_suptitle()
+    assert f"no tumour, {ml:.1f} ml drawn" in figures.overlay(scan, free, mask).get_suptitle()
+    assert "no tumour, none drawn" in figures.overlay(scan, free, free).get_suptitle()
     scan, free, mask = (stretched(one, (1, 1, 1)) for one in (scan, free, mask))
     assert not free.grid.spacing_known
-    assert f"{(mask.voxels == 2).sum()} voxels" in plots.overlay(scan, free, mask).get_suptitle()
+    assert f"{(mask.voxels == 2).sum()} voxels" in figures.overlay(scan, free, mask).get_suptitle()
 
 
 def test_legends_have_the_colours_of_the_pictures(case):
-    handles = plots.overlay(*case).legends[0].legend_handles
+    handles = figures.overlay(*case).legends[0].legend_handles
     colours = {patch.get_label(): to_hex(patch.get_facecolor()) for patch in handles}
     assert colours == {name: hex_colour(name) for name in COLOURS}
 
@@ -153,7 +156,7 @@ def test_legends_have_the_colours_of_the_pictures(case):
 def test_real_scans_can_be_shown(shared):
     scan = read_scan(shared / "liver_crop_128" / "image.nii.gz")
     label = read_label(shared / "liver_crop_128" / "label.nii.gz", like=scan)
-    figure = plots.overlay(scan, label, label)
+    figure = figures.overlay(scan, label, label)
     assert "liver Dice 1.000, tumour Dice 1.000" in figure.get_suptitle()
 
 
@@ -162,21 +165,21 @@ def test_real_scans_can_be_shown(shared):
 
 def test_the_histogram_tells_liver_from_tumour(case):
     scan, label, _ = case
-    axis = plots.histogram(scan, label, window=(200, 50)).axes[0]
+    axis = figures.histogram(scan, label, window=(200, 50)).axes[0]
     said = " ".join(axis.get_legend_handles_labels()[1])
     for value, name in ((1, "liver"), (2, "tumour")):
         assert f"{name}: {scan.voxels[label.voxels == value].mean():.0f} ± " in said
     assert "window: -50 to 150 HU" in said
     assert sum(patch.get_height() for patch in axis.patches) == pytest.approx(200, abs=1)
     assert "tumour" not in str(
-        plots.histogram(scan, without_tumour(label)).axes[0].get_legend_handles_labels()[1]
+        figures.histogram(scan, without_tumour(label)).axes[0].get_legend_handles_labels()[1]
     )
 
 
 def test_curves_show_every_run_with_its_own_colour_and_name(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("\n".join([",".join(history()[0]), "0,10,5,.1,.9,.8,.7,"]))
-    figure = plots.curves({"demo": history(), "seed": path}, against="step")
+    figure = figures.curves({"demo": history(), "seed": path}, against="step")
     losses, rate, liver, tumour = figure.axes
     assert len(losses.lines) == 4 and len(rate.lines) == len(liver.lines) == 2
     assert [line.get_label() for line in liver.lines] == ["demo", "seed"]
@@ -188,16 +191,16 @@ def test_curves_show_every_run_with_its_own_colour_and_name(tmp_path):
 
 
 def test_curves_take_one_history_or_its_file(tmp_path):
-    assert len(plots.curves(history()).axes[0].lines) == 2
+    assert len(figures.curves(history()).axes[0].lines) == 2
     with pytest.raises(LiverlibError, match=r"absent\.csv: no history"):
-        plots.curves(tmp_path / "absent.csv")
+        figures.curves(tmp_path / "absent.csv")
 
 
 def test_the_overview_leaves_out_what_is_unknown():
     row = {"name": "a", "shape": (9, 9, 80), "spacing": (1, 1, 2.5), "liver_ml": 1500.0}
     known = row | {"tumours": 3, "tumour_ml": 30.0, "burden": 0.02}
     unknown = known | {"liver_ml": float("nan"), "tumours": 0, "burden": float("nan")}
-    livers, tumours, burden, depth = plots.dataset_overview([known, known, unknown]).axes
+    livers, tumours, burden, depth = figures.dataset_overview([known, known, unknown]).axes
     assert "2 cases" in livers.get_title() and "1 without" in tumours.get_title()
     assert [patch.get_height() for patch in burden.patches] == [2, 2]
     assert depth.lines[0].get_xydata().tolist() == [[2.5, 80]] * 3
@@ -218,7 +221,7 @@ def evaluation(tmp_path):
 
 
 def test_a_strip_shows_every_case_worst_tumour_first(evaluation):
-    strip, means = plots.case_strip(evaluation).axes
+    strip, means = figures.case_strip(evaluation).axes
     names = [text.get_text() for text in strip.get_xticklabels()]
     assert names == ["case_1", "case_0", "case_2"]  # missed, shifted, none to find
     liver, tumour = (line.get_ydata() for line in strip.lines)
@@ -229,7 +232,7 @@ def test_a_strip_shows_every_case_worst_tumour_first(evaluation):
 
 
 def test_bland_and_altman_show_the_differences_of_volumes(evaluation):
-    _, tumour = plots.bland_altman(evaluation).axes
+    _, tumour = figures.bland_altman(evaluation).axes
     scores = [case.score for case in evaluation.cases]
     apart = [one.predicted_tumour_ml - one.tumour_ml for one in scores]
     assert list(tumour.lines[0].get_ydata()) == pytest.approx(apart)
@@ -240,7 +243,7 @@ def test_bland_and_altman_show_the_differences_of_volumes(evaluation):
 
 
 def test_detection_by_size_stands_side_by_side(evaluation):
-    recall, precision = plots.detection_by_size({"first": evaluation, "again": evaluation}).axes
+    recall, precision = figures.detection_by_size({"first": evaluation, "again": evaluation}).axes
     heights = [bar.get_height() for bar in recall.patches]
     assert heights == [0, 0, 0.5] * 2
     assert [bar.get_height() for bar in precision.patches] == [0, 0, 0.5] * 2
@@ -249,7 +252,7 @@ def test_detection_by_size_stands_side_by_side(evaluation):
 
 
 def test_pictures_are_compared_under_their_names():
-    figure = plots.compare({"grey": np.eye(4), "colour": np.zeros((4, 4, 3), np.uint8)})
+    figure = figures.compare({"grey": np.eye(4), "colour": np.zeros((4, 4, 3), np.uint8)})
     assert [axis.get_title() for axis in figure.axes] == ["grey", "colour"]
 
 
@@ -257,7 +260,7 @@ def test_pictures_are_compared_under_their_names():
 
 
 def test_saving_closes_the_figure_and_repeats_to_the_byte(case, tmp_path):
-    paths = [plots.save(plots.overlay(*case), tmp_path / "a" / f"{i}.png") for i in range(2)]
+    paths = [figures.save(figures.overlay(*case), tmp_path / "a" / f"{i}.png") for i in range(2)]
     assert plt.get_fignums() == []
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert Image.open(paths[0]).format == "PNG"
@@ -265,8 +268,8 @@ def test_saving_closes_the_figure_and_repeats_to_the_byte(case, tmp_path):
 
 
 def test_a_film_is_a_small_gif_of_the_livers_slices(case, tmp_path):
-    assert plots.film(tmp_path / "a.gif", *case)
-    assert plots.film(tmp_path / "b.gif", *case)
+    assert figures.film(tmp_path / "a.gif", *case)
+    assert figures.film(tmp_path / "b.gif", *case)
     content = (tmp_path / "a.gif").read_bytes()
     assert content == (tmp_path / "b.gif").read_bytes()
     assert len(content) <= LARGEST
@@ -279,7 +282,7 @@ def test_a_film_is_a_small_gif_of_the_livers_slices(case, tmp_path):
 def test_long_scans_and_noise_make_a_small_film_too(tmp_path):
     noise = np.random.default_rng(0).integers(-150, 250, (300, 200, 90), np.int16)
     scan = Volume(noise, Grid.of(noise.shape, np.diag([1, 1, 2, 1])))
-    assert plots.film(tmp_path / "noise.gif", scan)
+    assert figures.film(tmp_path / "noise.gif", scan)
     assert (tmp_path / "noise.gif").stat().st_size <= LARGEST
     with Image.open(tmp_path / "noise.gif") as picture:
         assert picture.n_frames == FRAMES and picture.width <= WIDTH
@@ -288,7 +291,7 @@ def test_long_scans_and_noise_make_a_small_film_too(tmp_path):
 
 def test_the_tumour_in_a_film_keeps_its_colour(case, tmp_path):
     scan, label, _ = case
-    plots.film(tmp_path / "a.gif", scan, label)
+    figures.film(tmp_path / "a.gif", scan, label)
     middle = int((label.voxels == 2).sum(axis=(0, 1)).argmax())
     with Image.open(tmp_path / "a.gif") as picture:
         picture.seek(middle - int(np.nonzero(label.voxels.any(axis=(0, 1)))[0][0]))
@@ -302,17 +305,17 @@ def test_the_tumour_in_a_film_keeps_its_colour(case, tmp_path):
 def test_mp4_is_written_where_ffmpeg_is_and_declined_where_it_is_not(case, tmp_path, monkeypatch):
     path = tmp_path / "a.mp4"
     if shutil.which("ffmpeg"):
-        assert plots.film(path, *case)
+        assert figures.film(path, *case)
         assert path.read_bytes()[4:8] == b"ftyp"
         path.unlink()
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert plots.film(path, *case) is False
+    assert figures.film(path, *case) is False
     assert not path.exists()
 
 
 def test_a_film_of_another_kind_is_refused(case, tmp_path):
     with pytest.raises(LiverlibError, match=r"\.gif or \.mp4"):
-        plots.film(tmp_path / "a.avi", *case)
+        figures.film(tmp_path / "a.avi", *case)
 
 
 def test_matplotlib_is_imported_with_plots_only():

@@ -8,13 +8,17 @@ import pytest
 import torch
 
 from conftest import simple_case
-from liverlib import cli
-from liverlib.cube import CubeSettings, to_cube
-from liverlib.prediction import Prediction, Rules, Seen, keep
-from liverlib.scan import Grid, Volume, read_scan, write_volume
-from liverlib.segment import SHIFTS, Look, Segmenter, probabilities
-from liverlib.settings import to_dict
-from liverlib.unet import UNet3D, save_networks
+from liverlib.cli.main import main
+from liverlib.core.settings import to_dict
+from liverlib.inference.postprocessing import Rules, keep
+from liverlib.inference.prediction import Prediction, Seen
+from liverlib.inference.segmenter import SHIFTS, Look, Segmenter, probabilities
+from liverlib.io.nifti import write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid, Volume
+from liverlib.models.unet import UNet3D
+from liverlib.models.weights import save_networks
+from liverlib.preprocessing.cube import CubeSettings, to_cube
 
 WHOLE = CubeSettings(40, crop="all")
 
@@ -170,7 +174,7 @@ def files(tmp_path):
 def test_the_command_writes_maps_and_a_report_and_says_what_it_did(files, tmp_path, capsys):
     out = tmp_path / "masks" / "ct.nii.gz"
     more = ["--probabilities", "--tta", "--all-pieces", "--report", str(tmp_path / "report")]
-    assert cli.main([*files, "-o", str(out), *more]) == 0
+    assert main([*files, "-o", str(out), *more]) == 0
     said = capsys.readouterr().out
     assert "liver: every piece; tumours: inside it, of a mean probability from 0.7; aver" in said
     scan, mask = nib.load(tmp_path / "ct.nii.gz"), nib.load(out)
@@ -192,12 +196,12 @@ def test_the_command_writes_maps_and_a_report_and_says_what_it_did(files, tmp_pa
 
 def test_by_default_there_is_the_mask_alone(files, tmp_path, capsys):
     out = tmp_path / "masks" / "ct.nii.gz"
-    assert cli.main([*files, "-o", str(out)]) == 0
+    assert main([*files, "-o", str(out)]) == 0
     assert [path.name for path in out.parent.iterdir()] == ["ct.nii.gz"]
     assert "liver: the largest piece; tumours: inside it, of a mean" in capsys.readouterr().out
 
 
 def test_a_dicom_mask_of_a_nifti_scan_is_refused_before_any_work(files, tmp_path, capsys):
-    assert cli.main([*files, "-o", str(tmp_path / "mask.dcm")]) == 2
+    assert main([*files, "-o", str(tmp_path / "mask.dcm")]) == 2
     assert "that of a DICOM folder as .dcm too" in capsys.readouterr().err
     assert not (tmp_path / "mask.dcm").exists()

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from liverlib import LiverlibError
-from liverlib.render import (
+from liverlib.core.errors import LiverlibError
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid
+from liverlib.view.slices import (
     COLOURS,
     HU_LEVELS,
     PLANES,
@@ -23,7 +26,6 @@ from liverlib.render import (
     window_of,
     windowed,
 )
-from liverlib.scan import Grid, read_label, read_scan, write_volume
 
 GREY = (110, 110, 110)  # what HU 40 - 28 is in the soft tissue window
 

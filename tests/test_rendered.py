@@ -9,15 +9,20 @@ import torch
 from safetensors.numpy import load_file
 
 from conftest import simple_case
-from liverlib import LiverlibError, anatomies, rendered
-from liverlib.anatomies import AIR, AnatomySettings, make_anatomy, write_anatomies
-from liverlib.cube import LIVER_WINDOW, MARGIN_MM, CubeSettings, to_cube
-from liverlib.hepatic import LIVERS
-from liverlib.pose import Pose, view
-from liverlib.presets import SECOND_LOOK
-from liverlib.rendered import Rendered
-from liverlib.train import train
-from liverlib.unet import UNet3D, load_networks, save_networks
+from liverlib.core.errors import LiverlibError
+from liverlib.models.unet import UNet3D
+from liverlib.models.weights import load_networks, save_networks
+from liverlib.preprocessing.boxes import MARGIN_MM
+from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.synthesis import contrast, generator, label_maps
+from liverlib.synthesis.deformation import Pose, view
+from liverlib.synthesis.generator import Rendered
+from liverlib.synthesis.label_maps import AIR, AnatomySettings, make_anatomy, write_anatomies
+from liverlib.synthesis.phantom import liver
+from liverlib.synthesis.phantom.body import UNDER_THE_SKIN
+from liverlib.synthesis.phantom.liver import LIVERS
+from liverlib.training.loop import train
+from liverlib.training.settings import SECOND_LOOK
 
 COARSE = AnatomySettings(count=2, seed=5, spacing=4.0)
 LIVER = CubeSettings(size=64, crop="liver", window=LIVER_WINDOW)
@@ -53,7 +58,7 @@ def test_an_anatomy_is_tissues_with_one_liver_in_a_body(paths):
 def test_a_large_left_lobe_hangs_lower_than_a_usual_one():
     def lowest(kind: str) -> list[int]:
         """The slices that the left lobes of some anatomies reach down to."""
-        with patch.object(anatomies, "LIVER_ODDS", np.equal(LIVERS, kind).astype(float)):
+        with patch.object(label_maps, "LIVER_ODDS", np.equal(LIVERS, kind).astype(float)):
             made = [make_anatomy(n, COARSE) for n in range(4)]
         livers = [one["table"][one["tissue"], 2] > 0 for one in made]
         return [np.argwhere(liver[: len(liver) // 2])[:, 2].min() for liver in livers]
@@ -65,13 +70,13 @@ def test_a_large_left_lobe_hangs_lower_than_a_usual_one():
 def test_an_artery_and_bile_ducts_run_through_the_liver():
     def within(index: int, draw) -> np.ndarray:
         """The HU of the liver's voxels."""
-        with patch.object(anatomies, "draw_artery_and_duct", draw):
+        with patch.object(label_maps, "draw_artery_and_duct", draw):
             anatomy = make_anatomy(index, replace(COARSE, spacing=2.0))
         hu, _, liver = anatomy["table"].T
         return hu[anatomy["tissue"]][liver[anatomy["tissue"]] > 0]
 
     arterial, portal = 7, 1  # the phases of two of them
-    draw, none = anatomies.draw_artery_and_duct, lambda *_: None
+    draw, none = liver.draw_artery_and_duct, lambda *_: None
     assert (within(arterial, draw) > 200).sum() > 20 > 0 == (within(arterial, none) > 200).sum()
     assert (within(portal, draw) < 20).sum() > 20 > 0 == (within(portal, none) < 20).sum()
 
@@ -133,7 +138,7 @@ def test_the_livers_cube_holds_all_of_it_at_mid_grey(paths):
     """As at a real scan: the box is the liver's, and grey values are counted from its median."""
     settings = replace(SMALL, window=0)
     with (
-        patch.object(rendered, "draw_tumours", lambda *_: None),
+        patch.object(generator, "draw_tumours", lambda *_: None),
         patch.object(Rendered, "_start", lambda *_: np.zeros(3)),
     ):
         image, occupancy = Rendered(paths, 4.0, LIVER, settings).batch(range(12))
@@ -161,30 +166,30 @@ def test_a_pose_leads_from_the_patient_to_the_map_and_back(paths):
 
 def test_every_contrast_occurs(paths):
     table = load_file(paths[0])["table"]
-    own = rendered.parenchyma(table)
+    own = contrast.parenchyma(table)
     assert table[own, 2] == 1
-    drawn = [rendered.tissues(table, np.random.default_rng(n))[0] for n in range(200)]
+    drawn = [contrast.tissues(table, np.random.default_rng(n))[0] for n in range(200)]
     livers = np.array([hu[own] for hu in drawn])
     assert livers.std() > 10
     vessels = (table[:, 2] > 0) & (np.arange(len(table)) != own)
     brighter = np.array([hu[vessels].mean() > hu[own] + 3 for hu in drawn])
     assert 0.02 < 1 - brighter.mean() < 0.98
-    _, _, liver = rendered.tissues(table, np.random.default_rng(0))
+    _, _, liver = contrast.tissues(table, np.random.default_rng(0))
     np.testing.assert_array_equal(liver, table[:, 2])
 
 
 def test_other_organs_and_vessels_come_to_look_like_the_liver(paths):
     table = load_file(paths[0])["table"]
-    own, liver = rendered.parenchyma(table), table[:, 2] > 0
+    own, liver = contrast.parenchyma(table), table[:, 2] > 0
     vessels = liver & (np.arange(len(table)) != own)
     soft = (table[:, 0] > -40) & (table[:, 0] < 300) & ~liver
     alike, darker = [], []
     for n in range(200):
-        hu, _, _ = rendered.tissues(table, np.random.default_rng(n))
+        hu, _, _ = contrast.tissues(table, np.random.default_rng(n))
         alike.append((np.abs(hu[soft] - hu[own]) < 8).mean())
         darker.append(hu[vessels].mean() < hu[own] - 5)
-        with patch.object(rendered, "look_alikes", lambda *_: None):
-            plain, _, _ = rendered.tissues(table, np.random.default_rng(n))
+        with patch.object(contrast, "look_alikes", lambda *_: None):
+            plain, _, _ = contrast.tissues(table, np.random.default_rng(n))
         assert hu[own] == plain[own]
         np.testing.assert_array_equal(hu[table[:, 0] > 330], plain[table[:, 0] > 330])  # bone
     assert np.quantile(alike, 0.9) > 1.5 * np.median(alike)
@@ -201,7 +206,7 @@ def test_what_fills_the_belly_leaves_liver_and_fat_under_the_skin_alone(paths):
         assert 0.02 < blob.float().mean() < 0.6
         chosen = table[fat.numpy()]
         assert len(chosen) and (chosen[:, 2] == 0).all()
-        assert (chosen[:, 0] < -40).all() and (chosen[:, 1] != rendered.UNDER_THE_SKIN).all()
+        assert (chosen[:, 0] < -40).all() and (chosen[:, 1] != UNDER_THE_SKIN).all()
 
 
 def test_some_scans_are_slabs_of_a_few_centimetres(paths):

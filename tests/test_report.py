@@ -6,12 +6,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from liverlib import LiverlibError, plots
-from liverlib.files import write_json
-from liverlib.metrics import score_case, summarise
-from liverlib.page import image, table
-from liverlib.report import FILMS, NOT_MEDICAL, run_report
-from liverlib.scan import Grid, Volume
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import write_json
+from liverlib.evaluation.case import score_case
+from liverlib.evaluation.summary import summarise
+from liverlib.io.volume import Grid, Volume
+from liverlib.view import figures
+from liverlib.view.report.html import image, table
+from liverlib.view.report.run_report import FILMS, NOT_MEDICAL, run_report
 
 
 class Page(HTMLParser):
@@ -56,8 +58,8 @@ def folder(tmp_path):
     (run / "history.csv").write_text(f"{columns},{rows}")
     grid = Grid.of(free.shape, np.diag([4, 4, 4, 1]))
     volumes = [Volume(array, grid, "case_1") for array in (free * np.int16(90), sick, drawn)]
-    plots.save(plots.overlay(*volumes), run / "overlays" / "case_1.png")
-    plots.film(run / "films" / "case_1.gif", *volumes)
+    figures.save(figures.overlay(*volumes), run / "overlays" / "case_1.png")
+    figures.film(run / "films" / "case_1.gif", *volumes)
     return run
 
 
@@ -129,7 +131,7 @@ def test_pictures_are_inside_and_nothing_is_fetched(folder):
 
 
 def test_curves_that_were_saved_are_used(folder):
-    picture = plots.to_png(plots.compare({"": np.eye(3)}))
+    picture = figures.to_png(figures.compare({"": np.eye(3)}))
     (folder / "losses.png").write_bytes(picture)
     assert image(picture, "curves of the training") in run_report(folder).read_text()
 

@@ -10,12 +10,18 @@ import numpy as np
 import pytest
 
 from conftest import simple_case
-from liverlib import LiverlibError, cli
-from liverlib.files import write_json
-from liverlib.presets import RunSettings, SplitSettings
-from liverlib.scan import Grid, read_scan, write_volume
-from liverlib.unet import UNet3D, load_networks, save_networks
-from liverlib.workspace import LOOKS, Run, home
+from liverlib.cli.main import main
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import write_json
+from liverlib.data.splits import SplitSettings
+from liverlib.io.nifti import write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid
+from liverlib.models.unet import UNet3D
+from liverlib.models.weights import load_networks, save_networks
+from liverlib.pipeline.paths import home
+from liverlib.pipeline.presets import RunSettings
+from liverlib.pipeline.run import LOOKS, Run
 
 LOOK = "channels 8 16|epochs 2|steps 15|window 24|warmup 5|learning_rate 0.01".split("|")
 SMALL = [
@@ -39,7 +45,7 @@ def dataset(tmp_path) -> Path:
 
 
 def run(dataset, *more) -> int:
-    return cli.main(["run", "--data", str(dataset), "--run", "first", *SMALL, *more])
+    return main(["run", "--data", str(dataset), "--run", "first", *SMALL, *more])
 
 
 def test_a_run_that_starts_from_weights_has_their_shape(dataset, tmp_path):
@@ -91,7 +97,7 @@ def test_scores_are_those_of_the_masks_on_the_scans_own_grids(dataset):
 
 
 def test_the_folds_of_a_run_test_every_case_once_and_say_what_was_found(dataset, capsys):
-    assert cli.main(["prepare", str(dataset), "--cube.size", "16"]) == 0
+    assert main(["prepare", str(dataset), "--cube.size", "16"]) == 0
     assert "5 cases with a label: MSD layout in" in capsys.readouterr().out
     tested = []
     for fold in range(5):
@@ -131,7 +137,7 @@ def test_a_changed_label_makes_another_run(dataset):
 def test_a_mask_lies_on_the_scans_grid(dataset, tmp_path, capsys):
     run(dataset)
     scan = dataset / "imagesTr" / "liver_4.nii.gz"
-    assert cli.main(["segment", str(scan), "-o", str(tmp_path / "mask.nii.gz")]) == 0
+    assert main(["segment", str(scan), "-o", str(tmp_path / "mask.nii.gz")]) == 0
     mask, image = nib.load(tmp_path / "mask.nii.gz"), nib.load(scan)
     assert mask.shape == image.shape
     np.testing.assert_array_equal(mask.affine, image.affine)
@@ -142,7 +148,7 @@ def test_a_mask_lies_on_the_scans_grid(dataset, tmp_path, capsys):
 def test_a_folder_of_scans_becomes_a_folder_of_masks(dataset, tmp_path):
     run(dataset)
     images = dataset / "imagesTr"
-    assert cli.main(["segment", str(images), "-o", str(tmp_path / "masks")]) == 0
+    assert main(["segment", str(images), "-o", str(tmp_path / "masks")]) == 0
     assert {path.name for path in (tmp_path / "masks").iterdir()} == {
         path.name for path in images.iterdir()
     }
@@ -161,7 +167,7 @@ def test_a_folder_of_scans_becomes_a_folder_of_masks(dataset, tmp_path):
 )
 def test_mistakes_are_said_in_one_line(arguments, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(arguments) == 2
+    assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("liverlib: ")
     assert said in error

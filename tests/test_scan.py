@@ -6,8 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from liverlib import LiverlibError
-from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
+from liverlib.core.errors import LiverlibError
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid, Volume
 
 OBLIQUE = np.array(
     [[0.9, 0.1, -0.2, 10], [-0.1, 0.8, 0.3, -20], [0.2, -0.2, 2.4, 30], [0, 0, 0, 1.0]]
@@ -221,7 +223,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, numbers, monkeypatch):
     path, grid = tmp_path / "a.nii.gz", Grid.of(numbers.shape, np.diag([2.0, 2, 2, 1]))
     write_volume(path, numbers, grid)
     before = path.read_bytes()
-    monkeypatch.setattr("liverlib.nifti.GzipFile.write", lambda *_: 1 / 0)
+    monkeypatch.setattr("liverlib.io.nifti_bytes.GzipFile.write", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_volume(path, numbers + 1, grid)
     assert path.read_bytes() == before

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from liverlib import scanner
+from liverlib.synthesis import artefacts
 
 EDGE = 48
 
@@ -19,7 +19,7 @@ def test_tubes_run_through_the_window_but_not_through_a_liver():
     longest = []
     for n in range(30):
         image = grey()
-        scanner.draw_tubes(image, share, np.random.default_rng(n))
+        artefacts.draw_tubes(image, share, np.random.default_rng(n))
         assert (image[share == 1] == 0.2).all()
         assert image.min() >= 0 and image.max() <= 1
         pieces, _ = ndimage.label((image[0, 0] > 0.3).numpy())
@@ -31,7 +31,7 @@ def test_tubes_run_through_the_window_but_not_through_a_liver():
 def test_clips_are_white_and_their_rays_stay_in_their_slices():
     for n in range(20):
         image = grey()
-        scanner.draw_clips(image, 260.0, np.random.default_rng(n))
+        artefacts.draw_clips(image, 260.0, np.random.default_rng(n))
         changed = (image - 0.2).abs()[0, 0]
         white = (image[0, 0] > 0.6).sum((0, 1))
         assert 1 <= white.sum() < 400
@@ -44,7 +44,7 @@ def test_clips_are_white_and_their_rays_stay_in_their_slices():
 
 def test_breathing_moves_each_slice_as_a_whole_back_and_forth():
     moved = torch.zeros(3, EDGE, EDGE, EDGE)
-    scanner.breathe(moved, 1.5, np.random.default_rng(0))
+    artefacts.breathe(moved, 1.5, np.random.default_rng(0))
     assert (moved[0] == 0).all() and (moved[2] == 0).all()
     by_slice = moved[1].flatten(0, 1)
     assert (by_slice == by_slice[0]).all()
@@ -53,7 +53,7 @@ def test_breathing_moves_each_slice_as_a_whole_back_and_forth():
 
 def test_a_scan_of_the_same_draw_is_the_same():
     images = [
-        scanner.scanned(grey(), torch.zeros(1, 1, EDGE, EDGE, EDGE), 2.0, 260.0, random)
+        artefacts.scanned(grey(), torch.zeros(1, 1, EDGE, EDGE, EDGE), 2.0, 260.0, random)
         for random in map(np.random.default_rng, (3, 3, 4))
     ]
     assert torch.equal(images[0], images[1]) and not torch.equal(images[0], images[2])
@@ -64,7 +64,7 @@ def test_streaks_run_along_one_way_in_every_slice():
     """Across them grey values change much faster than along them."""
     ratios = []
     for n in range(30):
-        streak = scanner.streaks(48, np.random.default_rng(n))[0, 0]
+        streak = artefacts.streaks(48, np.random.default_rng(n))[0, 0]
         assert streak.shape == (48, 48, 48) and torch.isfinite(streak).all()
         assert 0.4 < streak.std() < 1.8
         x, y = torch.gradient(streak[12:36, 12:36, 24])
@@ -78,7 +78,7 @@ def test_a_dark_band_runs_straight_through_every_slice():
     """Along it nothing changes, across it much; mostly it runs from one side to the other."""
     sideways = 0
     for n in range(40):
-        band = scanner.band(48, np.random.default_rng(n))[0, 0]
+        band = artefacts.band(48, np.random.default_rng(n))[0, 0]
         assert band.shape == (48, 48, 48)
         assert band.min() >= 0 and 0.5 < band.max() <= 1 + 1e-6
         x, y = (change.square().sum() for change in torch.gradient(band[:, :, 24]))
@@ -91,7 +91,7 @@ def test_a_dark_band_runs_straight_through_every_slice():
 def test_between_arms_it_is_darker_and_streaked_and_beside_them_as_it_was():
     alike = []
     for n in range(40):
-        image = scanner.arms(48, np.random.default_rng(n))[0, 0]
+        image = artefacts.arms(48, np.random.default_rng(n))[0, 0]
         darkness, streaked = -image.mean((0, 2)), image.std((0, 2))  # by row
         assert darkness.min() > -1 and darkness.max() < 60
         if darkness.max() > 3 > darkness.min():

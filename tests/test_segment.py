@@ -5,14 +5,18 @@ import pytest
 import torch
 
 from conftest import ellipsoid, simple_case
-from liverlib import LiverlibError
-from liverlib.cube import LIVER_WINDOW, CubeSettings, liver_box, to_cube
-from liverlib.metrics import dice, score_case
-from liverlib.prediction import blend, found_box, keep
-from liverlib.scan import Grid, Volume
-from liverlib.segment import Look, Segmenter, probabilities
-from liverlib.settings import to_dict
-from liverlib.unet import UNet3D, save_networks
+from liverlib.core.errors import LiverlibError
+from liverlib.core.settings import to_dict
+from liverlib.evaluation.case import score_case
+from liverlib.evaluation.overlap import dice
+from liverlib.inference.blending import blend
+from liverlib.inference.postprocessing import found_box, keep
+from liverlib.inference.segmenter import Look, Segmenter, probabilities
+from liverlib.io.volume import Grid, Volume
+from liverlib.models.unet import UNet3D
+from liverlib.models.weights import save_networks
+from liverlib.preprocessing.boxes import liver_box
+from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings, to_cube
 
 BODY = CubeSettings()
 LIVER = CubeSettings(crop="liver", window=LIVER_WINDOW)

@@ -6,16 +6,17 @@ from pathlib import Path
 from safetensors import safe_open
 
 from conftest import simple_case
-from liverlib import cli
-from liverlib.dicom import read_dicom
-from liverlib.metrics import score_case
-from liverlib.phantom import PhantomSettings, make_phantom
-from liverlib.presets import PRESETS
-from liverlib.scan import read_label, read_scan, write_volume
-from liverlib.segment import Segmenter
-from liverlib.settings import to_dict
-from liverlib.unet import load_networks
-from liverlib.workspace import SHIPPED, Run
+from liverlib.cli.main import main
+from liverlib.core.settings import to_dict
+from liverlib.evaluation.case import score_case
+from liverlib.inference.segmenter import Segmenter
+from liverlib.io.dicom import read_dicom
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.models.weights import SHIPPED, load_networks
+from liverlib.pipeline.presets import PRESETS
+from liverlib.pipeline.run import Run
+from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,7 +66,7 @@ def test_they_find_the_liver_of_patients(shared):
 def test_segment_takes_them_when_no_others_are_named(tmp_path, capsys):
     scan, _ = simple_case()
     write_volume(tmp_path / "ct.nii.gz", scan.voxels, scan.grid)
-    assert cli.main(["segment", str(tmp_path / "ct.nii.gz"), "-o", str(tmp_path / "m.nii.gz")]) == 0
+    assert main(["segment", str(tmp_path / "ct.nii.gz"), "-o", str(tmp_path / "m.nii.gz")]) == 0
     assert SHIPPED.name in capsys.readouterr().out
     assert read_label(tmp_path / "m.nii.gz", like=scan).voxels.shape == scan.voxels.shape
 

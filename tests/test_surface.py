@@ -5,12 +5,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from liverlib import LiverlibError
-from liverlib.agreement import agreement
-from liverlib.detection import found_lesions
-from liverlib.metrics import dice
-from liverlib.scan import read_label
-from liverlib.surface import surface, surface_dice, surface_distances, surface_score
+from liverlib.core.errors import LiverlibError
+from liverlib.evaluation.case import agreement
+from liverlib.evaluation.lesion_matching import found_lesions
+from liverlib.evaluation.overlap import dice
+from liverlib.evaluation.surface_distance import (
+    surface,
+    surface_dice,
+    surface_distances,
+    surface_score,
+)
+from liverlib.io.nifti import read_label
 
 MASKS = hnp.arrays(bool, (6, 5, 4))
 

@@ -4,8 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from liverlib import LiverlibError
-from liverlib.surfels import areas, surface_dice_by_area, surfel_distances, surfels
+from liverlib.core.errors import LiverlibError
+from liverlib.evaluation.surface_distance import (
+    areas,
+    surface_dice_by_area,
+    surfel_distances,
+    surfels,
+)
 
 MASKS = hnp.arrays(bool, (6, 5, 4))
 SPACINGS = st.tuples(*[st.floats(0.3, 5)] * 3)

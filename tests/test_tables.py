@@ -1,6 +1,6 @@
 import numpy as np
 
-from liverlib.tables import said, table
+from liverlib.core.text import said, table
 
 
 def test_columns_are_aligned_under_their_names():

@@ -14,18 +14,21 @@ import torch
 from safetensors.torch import load_file
 
 from conftest import simple_case
-from liverlib import LiverlibError, train
-from liverlib.cube import CubeSettings, to_cube
-from liverlib.history import advice, read_history, to_tensorboard
-from liverlib.losses import LOSSES
-from liverlib.metrics import dice
-from liverlib.presets import ORIGINAL, TrainSettings
-from liverlib.segment import Segmenter
-from liverlib.settings import to_dict
-from liverlib.train import train_step
-from liverlib.training import Training, compiled
-from liverlib.unet import load_networks
-from liverlib.windows import Windows, ahead, floats, in_turn
+from liverlib.core.errors import LiverlibError
+from liverlib.core.parallel import ahead
+from liverlib.core.random import in_turn
+from liverlib.core.settings import to_dict
+from liverlib.evaluation.overlap import dice
+from liverlib.inference.segmenter import Segmenter
+from liverlib.models.losses import LOSSES
+from liverlib.models.weights import load_networks
+from liverlib.preprocessing.cube import CubeSettings, to_cube
+from liverlib.training import loop
+from liverlib.training.history import advice, read_history, to_tensorboard
+from liverlib.training.loop import train_step
+from liverlib.training.sampler import Windows, floats
+from liverlib.training.settings import ORIGINAL, TrainSettings
+from liverlib.training.trainer import Training, compiled
 
 CUBE = CubeSettings(size=32)
 QUICK = TrainSettings(
@@ -44,7 +47,7 @@ def cubes(tmp_path_factory):
 def learn(cubes, folder, settings=QUICK, **more):
     torch.set_num_threads(1)
     about = {"cube": to_dict(CUBE)}
-    return train.train(cubes[:4], cubes[4:], folder, settings, about, **more)
+    return loop.train(cubes[:4], cubes[4:], folder, settings, about, **more)
 
 
 def test_it_learns_to_find_the_liver_in_a_scan_it_never_saw(cubes, tmp_path):
@@ -77,7 +80,7 @@ def die_at(step, *arguments):
             os.kill(os.getpid(), signal.SIGKILL)
         return train_step(training, batch, now, steps)
 
-    train.train_step = step_or_die
+    loop.train_step = step_or_die
     learn(*arguments)
 
 
@@ -189,7 +192,7 @@ def test_a_memory_too_small_for_one_window_is_told_which_would_fit(cubes):
 
 def test_windows_one_at_a_time_give_the_same_gradient(cubes, monkeypatch):
     """Of the cross-entropy, a mean; the Dice is taken over what is there at once."""
-    monkeypatch.setattr("liverlib.training.is_right", lambda device, deepest: False)  # float32
+    monkeypatch.setattr("liverlib.core.device.is_right", lambda device, deepest: False)  # float32
     image, occupancy = floats(*Windows(cubes, 24, 0.5, 0.5, 0).batch(range(4)))
     losses, gradients = [], []
     for at_once in (0, 1):
@@ -225,7 +228,7 @@ def test_a_training_that_finds_no_tumour_is_warned_about_after_a_third(
     cubes, tmp_path, capsys, monkeypatch
 ):
     names = ("validation_loss", "validation_liver_dice", "validation_tumour_dice")
-    monkeypatch.setattr(train, "validate", lambda *_: dict(zip(names, (1, 0.9, 0.0), strict=True)))
+    monkeypatch.setattr(loop, "validate", lambda *_: dict(zip(names, (1, 0.9, 0.0), strict=True)))
     learn(cubes, tmp_path, dataclasses.replace(QUICK, epochs=5, steps=1))
     assert capsys.readouterr().out.count("after 2 of 5 epochs") == 1
 
@@ -332,7 +335,7 @@ def test_a_dataset_without_tumours_trains_the_liver_and_says_so(tmp_path, capsys
     paths = sorted(tmp_path.glob("*.safetensors"))
     about = {"cube": to_dict(CUBE)}
     settings = dataclasses.replace(QUICK, implants=1.0)
-    rows = train.train(paths[:2], paths[2:], tmp_path / "run", settings, about)
+    rows = loop.train(paths[:2], paths[2:], tmp_path / "run", settings, about)
     assert "the liver alone" in capsys.readouterr().out
     assert np.isnan(rows[-1]["validation_tumour_dice"])
     assert (tmp_path / "run" / "weights.safetensors").exists()

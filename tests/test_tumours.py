@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liverlib.tumours import (
+from liverlib.synthesis.lesions import (
     Kind,
     Liver,
     draw_cysts,

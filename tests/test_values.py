@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from conftest import simple_case
-from liverlib.cube import Cube, CubeSettings, to_cube
-from liverlib.phantom import PhantomSettings, make_phantom
-from liverlib.scan import Grid, Volume, read_label, read_scan, write_volume
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid, Volume
+from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
+from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 
 SETTINGS = CubeSettings(size=20)
 ORIENTATIONS = [
@@ -117,5 +119,5 @@ def test_without_isal_files_read_the_same(tmp_path, case, monkeypatch):
 
     write_volume(tmp_path / "scan.nii.gz", case[0].voxels, case[0].grid)
     there = read_scan(tmp_path / "scan.nii.gz").voxels
-    monkeypatch.setattr("liverlib.nifti.igzip", gzip)
+    monkeypatch.setattr("liverlib.io.nifti_bytes.igzip", gzip)
     np.testing.assert_array_equal(read_scan(tmp_path / "scan.nii.gz").voxels, there)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from liverlib.scan import Grid, write_volume
+from liverlib.io.nifti import write_volume
+from liverlib.io.volume import Grid
 
 
 class Web(ThreadingHTTPServer):

@@ -1,0 +1,75 @@
+"""Masks in a folder against the references in another: every measure that LiTS has, and more.
+
+Each pair is read and scored on its own grid, one process a processor; what comes of it is a table
+to print, and CSV and JSON to keep.
+"""
+
+import re
+from pathlib import Path
+
+from liverlib.core.errors import LiverlibError
+from liverlib.core.parallel import in_processes
+from liverlib.io.nifti import nifti_files
+
+from .case import evaluate_case
+from .summary import Evaluation, summarise_cases
+
+
+def evaluate(
+    reference: str | Path,
+    predicted: str | Path,
+    as_lits_script: bool = False,
+    subset: bool = False,
+    workers: int | None = None,
+) -> Evaluation:
+    """Scores the masks of one folder against those of the same name in another.
+
+    With `subset` references without a prediction are passed over; else they are an error, as is
+    a prediction without its reference. Raises `LiverlibError` for these and for what cannot be
+    read or compared.
+    """
+    pairs = find_pairs(reference, predicted, subset)
+    calls = [(*pair, as_lits_script) for pair in pairs]
+    return summarise_cases(list(in_processes(evaluate_case, calls, workers, "evaluating")))
+
+
+def find_pairs(
+    reference: str | Path, predicted: str | Path, subset: bool = False
+) -> list[tuple[str, Path, Path]]:
+    """Name, reference and prediction of each case, in the order of the references' names.
+
+    ``segmentation-3``, ``test-segmentation-3`` and ``volume-3`` (LiTS) and ``liver_3_0000``
+    (nnU-Net) are the same name with and without. Raises as `evaluate` does.
+    """
+    ours, theirs = _masks(Path(reference)), _masks(Path(predicted))
+    for path in (path for key, path in theirs.items() if key not in ours):
+        raise LiverlibError(
+            f"{path}: no reference of that name in {reference}. Add it, or move this file away."
+        )
+    missing = [path for key, path in ours.items() if key not in theirs]
+    if missing and not subset:
+        raise LiverlibError(
+            f"{missing[0]}: no prediction of that name in {predicted} ({len(missing)} of "
+            f"{len(ours)} lack one). Add them, or score a part only: --subset."
+        )
+    return [(key, ours[key], theirs[key]) for key in ours if key in theirs]
+
+
+def _masks(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise LiverlibError(f"{folder}: no such folder. Name one that holds masks as NIfTI files.")
+    masks: dict[str, Path] = {}
+    named = nifti_files(folder)
+    if any(name.startswith("segmentation-") for name, _ in named):  # LiTS: scans lie beside them
+        named = [one for one in named if not one[0].startswith("volume-")]
+    for name, path in named:
+        key = re.sub(r"^((test-)?segmentation|volume)-(?=\d+$)|(?<=.)_0000$", "", name)
+        if key in masks:
+            raise LiverlibError(f"{path} and {masks[key]}: two masks of one case. Remove one.")
+        masks[key] = path
+    if not masks:
+        raise LiverlibError(
+            f"{folder}: holds no .nii or .nii.gz files. Name the folder of the masks itself, such "
+            "as labelsTr."
+        )
+    return masks

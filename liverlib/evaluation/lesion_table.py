@@ -1,0 +1,188 @@
+"""The lesions of one label or mask: each connected tumour with its place, volume and extent.
+
+`find_lesions` is quick, for lists beside pictures; `measure_lesions` is the table of a report.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
+
+from liverlib.core.arrays import Box, ratio
+from liverlib.core.errors import LiverlibError
+from liverlib.io.volume import Grid, Volume
+
+from .surface_distance import nearest, surface
+
+TUMOUR = 2
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One connected tumour. `at` is the voxel of it nearest to its centre, in RAS order.
+
+    `ml` and `longest_mm` are NaN where the spacing is unknown. `covered` is the share of it that
+    is tumour in the other label or mask too, NaN without one.
+    """
+
+    at: tuple[int, int, int]
+    voxels: int
+    ml: float
+    longest_mm: float
+    covered: float
+
+
+@dataclass(frozen=True)
+class MeasuredLesion:
+    """One row of the table of lesions. What is in mm or ml is NaN where the spacing is unknown.
+
+    Diameters go from voxel centre to voxel centre, the axial one within one slice. `centroid` is
+    in the world coordinates of NIfTI: mm to the patient's right, front and head. Distances are to
+    the nearest voxel of the liver's surface; where the scan ends there is none.
+    """
+
+    number: int  # largest first
+    voxels: int
+    ml: float
+    longest_axial_mm: float
+    longest_mm: float
+    mean_hu: float
+    centroid: tuple[float, float, float]
+    to_surface_mm: float
+    probability: float  # mean; NaN where none was given
+
+
+@dataclass(frozen=True)
+class LesionTable:
+    """What a mask says of a scan; `dataclasses.asdict` makes it fit for JSON.
+
+    `tumour_ml_others` are the total volumes by other predictions of the same scan (moved, or
+    with other weights): how far they spread is how sure the volume is.
+    """
+
+    name: str
+    spacing_known: bool
+    liver_ml: float  # tumours included
+    tumour_ml: float
+    burden: float  # tumour / liver, in voxels; NaN without a liver
+    lesions: list[MeasuredLesion]
+    tumour_ml_others: tuple[float, ...] = ()
+
+
+def measure_lesions(
+    scan: Volume,
+    mask: Volume,
+    probability: np.ndarray | None = None,
+    tumour_ml_others: Sequence[float] = (),
+) -> LesionTable:
+    """Every lesion of a scan's mask, measured.
+
+    `probability` is that of tumour, of each voxel: 0…1, or uint8 in 1/255 as `Prediction` gives it.
+    Raises `LiverlibError` where scan, mask and probability are not of one shape.
+    """
+    given = [array for array in (scan.voxels, mask.voxels, probability) if array is not None]
+    if len({array.shape for array in given}) > 1:
+        raise LiverlibError(
+            f"{mask.name}: shapes {', '.join(str(array.shape) for array in given)} of scan, mask "
+            "and probabilities differ. Bring all to the scan's own grid first."
+        )
+    rim = _liver_surface(mask) if mask.grid.spacing_known else np.empty((0, 3))
+    lesions = [
+        _measured(number, part, box, scan, mask.grid, probability, rim)
+        for number, (part, box) in enumerate(_parts(mask.voxels), 1)
+    ]
+    liver, tumour = (int(np.count_nonzero(mask.voxels >= c)) for c in (1, TUMOUR))
+    return LesionTable(
+        scan.name, bool(mask.grid.spacing_known), liver * mask.grid.voxel_ml,
+        tumour * mask.grid.voxel_ml, ratio(tumour, liver), lesions, tuple(tumour_ml_others),
+    )  # fmt: skip
+
+
+def find_lesions(
+    classes: np.ndarray, grid: Grid, other: np.ndarray | None = None, most: int | None = None
+) -> list[Lesion]:
+    """The lesions of an array of classes on `grid`, largest first, at most `most`.
+
+    Connected by faces (6 neighbours), as LiTS counts them with ``scipy.ndimage.label``.
+    """
+    parts = islice(_parts(classes), most)
+    return [_lesion(part, box, grid, other) for part, box in parts]
+
+
+def longest_diameter(points: np.ndarray) -> float:
+    """The distance between the two of (N, 3) points that are furthest apart; 0 for one."""
+    if len(points) > 500:  # only corners of the hull can be; QJ: also of a flat one
+        points = points[ConvexHull(points, qhull_options="QJ").vertices]
+    return float(pdist(points).max(initial=0))
+
+
+def _parts(classes: np.ndarray) -> Iterator[tuple[np.ndarray, Box]]:
+    """Each lesion as a small mask and the box that it fills, largest first."""
+    around = ndimage.find_objects((classes == TUMOUR).view(np.uint8))
+    if not around:
+        return
+    components, _ = ndimage.label(classes[around[0]] == TUMOUR)  # a scan is mostly not tumour
+    sizes = np.bincount(components.ravel())[1:]
+    boxes = ndimage.find_objects(components)
+    for i in np.argsort(-sizes, kind="stable"):
+        box = tuple(
+            slice(whole.start + part.start, whole.start + part.stop)
+            for whole, part in zip(around[0], boxes[i], strict=True)
+        )
+        yield components[boxes[i]] == i + 1, box
+
+
+def _lesion(part: np.ndarray, box: Box, grid: Grid, other: np.ndarray | None) -> Lesion:
+    inside = np.argwhere(part)
+    nearest = ((inside - inside.mean(0)) ** 2).sum(1).argmin()
+    world = inside @ grid.affine[:3, :3].T
+    covered = np.nan if other is None else float((other[box][part] == TUMOUR).mean())
+    return Lesion(
+        at=tuple(int(i + s.start) for i, s in zip(inside[nearest], box, strict=True)),
+        voxels=len(inside),
+        ml=len(inside) * grid.voxel_ml,
+        longest_mm=longest_diameter(world) if grid.spacing_known else np.nan,
+        covered=covered,
+    )
+
+
+def _measured(
+    number: int,
+    part: np.ndarray,
+    box: Box,
+    scan: Volume,
+    grid: Grid,
+    probability: np.ndarray | None,
+    rim: np.ndarray,
+) -> MeasuredLesion:
+    inside = np.argwhere(part) + [side.start for side in box]
+    world = inside @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    slices = [world[inside[:, 2] == z] for z in np.unique(inside[:, 2])]
+    known = grid.spacing_known
+    centroid = world.mean(0) if known else [np.nan] * 3
+    sure = np.nan
+    if probability is not None:
+        whole = 255 if probability.dtype == np.uint8 else 1
+        sure = float(probability[box][part].mean(dtype=np.float64)) / whole
+    return MeasuredLesion(
+        number=number,
+        voxels=len(inside),
+        ml=len(inside) * grid.voxel_ml,
+        longest_axial_mm=max(map(longest_diameter, slices)) if known else np.nan,
+        longest_mm=longest_diameter(world) if known else np.nan,
+        mean_hu=float(scan.voxels[box][part].mean(dtype=np.float64)),
+        centroid=tuple(float(mm) for mm in centroid),
+        to_surface_mm=float(nearest(world, rim).min()) if len(rim) else np.nan,
+        probability=sure,
+    )
+
+
+def _liver_surface(mask: Volume) -> np.ndarray:
+    """(N, 3), in world mm: the liver's outermost voxels. Where the scan cuts it, there is none."""
+    padded = np.pad(mask.voxels > 0, 1, mode="edge")
+    rim = np.argwhere(surface(padded, connectivity=1)[1:-1, 1:-1, 1:-1])
+    return rim @ mask.grid.affine[:3, :3].T + mask.grid.affine[:3, 3]

@@ -1,0 +1,161 @@
+"""What the official LiTS scoring script prints for the same masks, errors included.
+
+A column to compare with published tables, nothing more. Kept on purpose: several lesions under
+one prediction are merged and taken off the count again (which can go below zero), the outcome
+hangs on the order of the lesions in the file, volume difference is the wrong way round, the
+largest error of tumour burden has a sign, what is missing counts 9001, and spacing is believed.
+A reference without tumour, at which the script stops, counts as no lesion (as TriALS mends it).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from liverlib.core.arrays import components, crop_to_content, ratio
+
+from .lesion_matching import shared_voxels
+from .overlap import dice
+from .surface_distance import surface_score
+
+MISSING = 9001.0
+MEASURES = ("Dice", "VOE", "RVD", "ASSD", "RMSD", "MSSD")
+WORST = dict(zip(MEASURES, (0.0, 1.0, *[MISSING] * 4), strict=True))
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class ScriptCase:
+    """What the script keeps of one case."""
+
+    liver: Scores
+    lesions: list[Scores]  # of those it calls detected
+    counts: dict[float, tuple[int, int, int]]  # true, false positive, false negative; by overlap
+    dice: tuple[float, float]  # liver, tumour
+    voxels: tuple[tuple[int, int], tuple[int, int]]  # shared, and of both: liver, tumour
+    burden: float  # of the reference, less the predicted
+
+
+def script_case(reference: np.ndarray, predicted: np.ndarray, zooms: Sequence[float]) -> ScriptCase:
+    """One case. Arrays of classes in the order of the file's axes, and the header's zooms."""
+    reference, predicted = crop_to_content(reference, predicted)
+    tumours = reference == 2, predicted == 2
+    numbered, guessed = (components(tumour)[0] for tumour in tumours)
+    shared, ours, theirs = shared_voxels(numbered, guessed)
+    counts = {}
+    for above in (0.0, 0.5):
+        found, drawn, merged = _detect(shared.T, ours, theirs, above)
+        counts[above] = found, len(theirs) - found, len(ours) - found
+    lesions = _lesions(numbered, guessed, merged, drawn, zooms) if found > 0 else []
+    livers = reference >= 1, predicted >= 1
+    exists = bool((predicted == 1).any())  # a liver that is tumour all over is none
+    kept = livers if exists else (livers[0], np.zeros_like(livers[1]))
+    return ScriptCase(
+        _scores(*kept, zooms),
+        lesions,
+        counts,
+        (dice(*livers) if exists else 0.0, dice(*tumours)),
+        tuple(_voxels(*pair) for pair in (kept, tumours)),
+        _burden(reference) - (_burden(predicted) if exists else MISSING),
+    )
+
+
+def script_column(cases: Sequence[ScriptCase]) -> dict[tuple[str, str], float]:
+    """The script's figures over all cases, by object and measure."""
+    column = {}
+    lesions = [one for case in cases for one in case.lesions] or [WORST]
+    for what, scores in (("liver", [case.liver for case in cases]), ("lesion found", lesions)):
+        column |= {(what, name): _mean(one[name] for one in scores) for name in MEASURES}
+    for i, what in enumerate(("liver", "tumour")):
+        shared, both = np.sum([case.voxels[i] for case in cases], axis=0)
+        column[what, "Dice global"] = ratio(2 * shared, both)
+        column[what, "Dice"] = _mean(case.dice[i] for case in cases)
+    column["tumour", "Dice, LiTS rule"] = column.pop(("tumour", "Dice"))
+    for above, name in ((0.0, "lesion, overlap > 0"), (0.5, "lesion, overlap > 0.5")):
+        found, false, missed = np.sum([case.counts[above] for case in cases], axis=0)
+        column[name, "precision"] = found / (found + false) if found + false else 0.0
+        column[name, "recall"] = found / (found + missed) if found + missed else 0.0
+    errors = np.array([case.burden for case in cases])
+    column["burden", "RMSE"] = float(np.sqrt((errors**2).mean()))
+    column["burden", "largest error"] = float(errors.max())
+    return {key: float(value) for key, value in column.items()}
+
+
+def _detect(
+    shared: np.ndarray, ours: np.ndarray, theirs: np.ndarray, above: float
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """The script's count of detected lesions, and the names that it gives to the predicted and
+    the reference's lesions where it pairs and merges them (0: not detected).
+
+    `shared`: voxels of each predicted lesion (rows) in each of the reference (columns).
+    """
+    drawn, merged = np.zeros(len(theirs), int), np.arange(1, len(ours) + 1)
+    predictions = 1 + np.nonzero(shared.any(1))[0]
+    references, table = merged.copy(), shared[predictions - 1]
+    merge_count = dict.fromkeys(references.tolist(), 1)
+    for i in range(len(predictions)):  # references under one prediction become one
+        under = [j for j in np.nonzero(table[i])[0] if table[:, j].argmax() == i]
+        for j in under:
+            merge_count[references[j]] = len(under)
+            merged[merged == references[j]] = references[under[0]]
+        table, references = _join(table.T, under).T, np.delete(references, under[1:])
+    if table.size:  # each prediction keeps the one reference that it shares most with
+        table = np.where(np.arange(table.shape[1]) == table.argmax(1)[:, None], table, 0)
+    for j, name in enumerate(references):  # predictions in one reference become one
+        inside = np.nonzero(table[:, j])[0]
+        drawn[predictions[inside] - 1] = name
+        table, predictions = _join(table, inside), np.delete(predictions, inside[1:])
+    found = len(predictions)
+    for i, j in zip(*np.nonzero(table), strict=True):
+        # The script asks for the prediction's old name, which may be another's new one by now.
+        rows, columns = drawn == predictions[i], merged == references[j]
+        union = theirs[rows].sum() + ours[columns].sum() - shared[np.ix_(rows, columns)].sum()
+        if table[i, j] / union <= above:
+            drawn[drawn == references[j]] = 0
+            found -= merge_count[references[j]]
+    return found, drawn, merged
+
+
+def _join(table: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    """The table with some rows added up, in the place of the first of them."""
+    if len(rows) < 2:
+        return table
+    table = table.copy()
+    table[rows[0]] = table[rows].sum(0)
+    return np.delete(table, rows[1:], axis=0)
+
+
+def _lesions(
+    numbered: np.ndarray,
+    guessed: np.ndarray,
+    merged: np.ndarray,
+    drawn: np.ndarray,
+    zooms: Sequence[float],
+) -> list[Scores]:
+    reference, predicted = np.append(0, merged)[numbered], np.append(0, drawn)[guessed]
+    names = np.unique(drawn[drawn > 0])
+    return [_scores(reference == name, predicted == name, zooms) for name in names]
+
+
+def _scores(reference: np.ndarray, predicted: np.ndarray, zooms: Sequence[float]) -> Scores:
+    reference, predicted = crop_to_content(reference, predicted)
+    ours, theirs = np.count_nonzero(reference), np.count_nonzero(predicted)
+    if not ours or not theirs:
+        return WORST
+    overlap, apart = dice(reference, predicted), surface_score(reference, predicted, zooms)
+    values = overlap, 1 - overlap / (2 - overlap), (ours - theirs) / theirs
+    return dict(zip(MEASURES, (*values, apart.assd, apart.rmsd, apart.mssd), strict=True))
+
+
+def _voxels(reference: np.ndarray, predicted: np.ndarray) -> tuple[int, int]:
+    masks = reference & predicted, reference, predicted
+    shared, ours, theirs = (int(np.count_nonzero(mask)) for mask in masks)
+    return shared, ours + theirs
+
+
+def _burden(classes: np.ndarray) -> float:
+    return ratio(np.count_nonzero(classes == 2), np.count_nonzero(classes))
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))

@@ -1,0 +1,107 @@
+"""A mask as a DICOM Segmentation of the CT slices that it was drawn on, for PACS and viewers.
+
+Needs highdicom (the extra "dicom").
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from liverlib import __version__
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import atomic
+from liverlib.core.text import NOT_MEDICAL
+
+from .dicom import series_files
+from .volume import Volume
+
+KIND = ".dcm"
+
+
+def write_seg(
+    path: str | Path, mask: Volume, folder: str | Path, series: str | None = None
+) -> None:
+    """Writes a mask of classes as two binary segments, Liver (tumours included) and Tumour.
+
+    `folder` and `series` name the slices that `mask` was drawn on, as for `read_dicom`: patient,
+    study and frame of reference are theirs, and each frame refers to its slice. Where
+    anonymising has emptied the study's or the series' UID, a new one is made. Raises
+    `LiverlibError` without highdicom, and where the mask is not on the grid of those slices.
+    """
+    hd, dcmread, codes = _highdicom()
+    sources = [dcmread(file, stop_before_pixels=True) for file in series_files(folder, series)]
+    across, down, step = (float(mm) for mm in mask.grid.header.get_zooms()[:3])
+    _fill(sources, hd.UID(), hd.UID(), step)
+    stored = mask.grid.to_stored(mask.voxels)[:, ::-1].T  # as in `liverlib.dicom`, turned back
+    if stored.shape != (expected := (len(sources), sources[0].Rows, sources[0].Columns)):
+        raise LiverlibError(
+            f"{path}: a mask of {stored.shape} slices, rows and columns for a series of "
+            f"{expected} in {folder}. Name the series that was segmented."
+        )
+    try:
+        made = hd.seg.Segmentation(
+            source_images=sources,
+            pixel_array=np.stack([stored >= 1, stored == 2], axis=-1),
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=_segments(hd, codes),
+            pixel_measures=hd.PixelMeasuresSequence((down, across), step, step),
+            series_instance_uid=hd.UID(),
+            series_number=1000,
+            sop_instance_uid=hd.UID(),
+            instance_number=1,
+            manufacturer="liverlib",
+            manufacturer_model_name="liverlib",
+            software_versions=__version__,
+            device_serial_number="none",
+            content_description="Liver and tumour, by a network",
+            series_description=f"liverlib: {NOT_MEDICAL}"[:64],
+        )
+    except (AttributeError, ValueError, TypeError, KeyError) as error:
+        raise LiverlibError(
+            f"{folder}: its headers do not make a DICOM segmentation ({error}). Write .nii.gz."
+        ) from error
+    with atomic(path) as temporary:
+        made.save_as(temporary)
+
+
+def _fill(sources: Sequence, study: str, series: str, step: float) -> None:
+    """Puts into headers what highdicom reads and anonymising or a poor export leaves out."""
+    for one in sources:
+        known = {
+            "SOPClassUID": one.file_meta.MediaStorageSOPClassUID,
+            "SOPInstanceUID": one.file_meta.MediaStorageSOPInstanceUID,
+            "StudyInstanceUID": study,
+            "SeriesInstanceUID": series,
+            "SliceThickness": step,
+        }
+        for name, value in known.items():
+            if not one.get(name):
+                setattr(one, name, value)
+
+
+def _segments(hd: object, codes: object) -> list:
+    """Liver is an organ; a tumour is a neoplasm whose place is the liver (as in TCIA's sets)."""
+    by = hd.AlgorithmIdentificationSequence(
+        "liverlib", codes.DCM.ArtificialIntelligence, __version__
+    )
+    how = {"algorithm_type": hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC}
+    how["algorithm_identification"] = by
+    sct = codes.SCT
+    tumour = sct.MorphologicallyAbnormalStructure, sct.Neoplasm
+    return [
+        hd.seg.SegmentDescription(1, "Liver", sct.AnatomicalStructure, sct.Liver, **how),
+        hd.seg.SegmentDescription(2, "Tumour", *tumour, **how, anatomic_regions=[sct.Liver]),
+    ]
+
+
+def _highdicom() -> Sequence:
+    try:
+        import highdicom
+        from pydicom import dcmread
+        from pydicom.sr.codedict import codes
+    except ImportError as error:
+        raise LiverlibError(
+            "writing DICOM needs highdicom: pip install highdicom pydicom, or write .nii.gz."
+        ) from error
+    return highdicom, dcmread, codes

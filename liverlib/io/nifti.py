@@ -1,0 +1,141 @@
+"""NIfTI files: a scan in Hounsfield units, a label of classes, and writing either back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import atomic
+from liverlib.core.text import natural
+
+from .nifti_bytes import create, read_nifti, read_nifti_header
+from .volume import CLASSES, Grid, Volume
+
+
+def read_nifti_scan(path: str | Path) -> Volume:
+    """The scan in a ``.nii`` or ``.nii.gz`` file, in Hounsfield units.
+
+    Raises `LiverlibError` for what is not a readable 3D volume of finite numbers.
+    """
+    header, raw = read_nifti(Path(path))
+    voxels = _hounsfield(raw, *_slope_inter(path, header))
+    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+        raise LiverlibError(
+            f"{path}: holds NaN or infinite voxels. Replace them, with -1024 (air) for instance."
+        )
+    grid = _grid(path, header)
+    return Volume(grid.to_ras(voxels), grid, volume_name(path))
+
+
+def read_label(
+    path: str | Path, like: Volume | None = None, classes: Mapping[int, int] | None = None
+) -> Volume:
+    """The label in a file: 0 background, 1 liver, 2 tumour, as uint8.
+
+    With `like`, its scan, the two must lie on the same grid. `classes` renames what the file
+    holds, for instance ``{255: 2}``. Raises `LiverlibError` for any other value.
+    """
+    header, raw = read_nifti(Path(path))
+    slope, inter = _slope_inter(path, header)
+    if (slope, inter) != (1, 0):
+        raw = raw * slope + inter
+    for old, new in (classes or {}).items():
+        raw = np.where(raw == old, raw.dtype.type(new), raw)
+    _check_classes(path, raw)
+    grid = _grid(path, header)
+    if like is not None and not grid.matches(like.grid):
+        raise LiverlibError(_mismatch(path, grid, like))
+    return Volume(grid.to_ras(raw.astype(np.uint8, copy=False)), grid, volume_name(path))
+
+
+def write_volume(path: str | Path, voxels: np.ndarray, grid: Grid, slope: float = 1.0) -> None:
+    """Writes an array in RAS order with the shape, affine, orientation and units of `grid`'s file.
+
+    What readers see is `slope` times the voxels. Equal voxels give equal bytes. Raises
+    `LiverlibError` where the folder cannot be written.
+    """
+    stored, header = grid.to_stored(voxels), grid.header.copy()
+    header.set_data_shape(stored.shape)
+    header.set_data_dtype(voxels.dtype)
+    header.set_slope_inter(slope, 0)
+    header["cal_min"] = header["cal_max"] = 0
+    header["magic"], header["vox_offset"] = header.single_magic, header.single_vox_offset
+    header.extensions.clear()
+    dtype = header.get_data_dtype()  # in the header's own order of bytes
+    with atomic(path) as temporary, create(temporary) as file:
+        header.write_to(file)
+        for n in range(stored.shape[2]):
+            file.write(stored[:, :, n].astype(dtype, copy=False).tobytes(order="F"))
+
+
+def volume_name(path: str | Path) -> str:
+    """The file's name without ``.nii`` or ``.nii.gz``."""
+    return Path(path).name.removesuffix(".gz").removesuffix(".nii")
+
+
+def read_header(path: str | Path) -> Grid:
+    """The grid of a file without reading its voxels."""
+    return _grid(path, read_nifti_header(Path(path)))
+
+
+def _slope_inter(path: str | Path, header: nib.Nifti1Header) -> tuple[float, float]:
+    """What turns raw voxels into values; (1, 0) where the header says nothing."""
+    try:
+        slope, inter = header.get_slope_inter()
+    except nib.spatialimages.HeaderDataError as error:
+        raise LiverlibError(f"{path}: {error}. Correct scl_slope and scl_inter.") from error
+    return (1.0, 0.0) if slope is None else (slope, inter)
+
+
+def _hounsfield(raw: np.ndarray, slope: float, inter: float) -> np.ndarray:
+    """Raw voxels to HU: integers stay integers where slope and intercept allow it."""
+    if raw.dtype == np.int16 and (slope, inter) == (1, 0):
+        return raw
+    if raw.dtype.kind in "iu" and slope == 1 and float(inter).is_integer():
+        low, high = int(raw.min()) + int(inter), int(raw.max()) + int(inter)
+        if max(-low, high) < 1 << 31:
+            dtype = np.promote_types(np.min_scalar_type(min(low, -high - 1)), np.int16)
+            if inter == 0:
+                return raw.astype(dtype, copy=False)
+            return np.add(raw, int(inter), dtype=dtype, casting="unsafe")
+    with np.errstate(all="ignore"):  # what overflows is infinite, and refused as such
+        return np.add(np.multiply(raw, slope, dtype=np.float32), inter, dtype=np.float32)
+
+
+def _check_classes(path: str | Path, raw: np.ndarray) -> None:
+    if raw.dtype.kind == "u" and raw.max() <= 2:
+        return
+    wrong = raw[~np.isin(raw, list(CLASSES))]
+    if wrong.size:
+        found = ", ".join(f"{value:g}" for value in np.unique(wrong)[:5])
+        raise LiverlibError(
+            f"{path}: label holds {found}; expected 0 background, 1 liver, 2 tumour. "
+            f"Correct it, or rename: classes={{{wrong.flat[0]:g}: 2}}."
+        )
+
+
+def _grid(path: str | Path, header: nib.Nifti1Header) -> Grid:
+    try:
+        return Grid.from_header(header)
+    except (ValueError, np.linalg.LinAlgError, nib.spatialimages.HeaderDataError) as error:
+        raise LiverlibError(f"{path}: {error}. Correct sform, qform and pixdim.") from error
+
+
+def _mismatch(path: str | Path, grid: Grid, like: Volume) -> str:
+    what = "shape" if grid.shape != like.grid.shape else "affine"
+    ours, theirs = getattr(grid, what), getattr(like.grid, what)
+    if what == "affine":
+        ours, theirs = np.round(ours, 2).tolist(), np.round(theirs, 2).tolist()
+    return (
+        f"{path}: its {what} is {ours}, its scan {like.name} has {theirs} (in RAS order). "
+        "Resample the label onto the scan, or correct its header if the voxels do line up."
+    )
+
+
+def nifti_files(folder: Path) -> list[tuple[str, Path]]:
+    """Name and path of each NIfTI file in a folder, numbers in order; dotfiles are passed over."""
+    kept = [p for p in folder.glob("*.nii*") if p.name.endswith((".nii", ".nii.gz"))]
+    kept = [path for path in kept if path.name[0] != "."]
+    return [(volume_name(path), path) for path in sorted(kept, key=lambda p: natural(p.name))]

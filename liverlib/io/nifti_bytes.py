@@ -1,0 +1,164 @@
+"""The bytes of a NIfTI file: header and raw voxels, unpacked once, checked before believed.
+
+nibabel parses the header; the voxels are read here, because gzip is where reading waits (isal
+unpacks three times as fast as zlib) and because a header can claim anything.
+"""
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+
+from liverlib.core.errors import LiverlibError
+
+try:  # drop-in for gzip; Colab lacks it
+    from isal import igzip
+    from isal.igzip import IGzipFile as GzipFile
+    from isal.isal_zlib import crc32
+    from isal.isal_zlib import error as _isal_error
+except ImportError:
+    igzip, crc32, _isal_error = gzip, zlib.crc32, zlib.error
+    GzipFile = gzip.GzipFile
+DEFLATE_LIMIT = 1032  # no gzip stream unpacks to more than this many times its size
+
+
+def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
+    """Header and raw voxels in the file's order; `.nii` is memory-mapped.
+
+    Raises `LiverlibError` for files that are missing, truncated, corrupt or not a 3D volume.
+    """
+    with _refusals(path), _open(path) as file:
+        header = _read_header(path, file)
+        shape, dtype = _spatial_shape(path, header), header.get_data_dtype()
+        if dtype.kind not in "iuf":
+            raise LiverlibError(f"{path}: holds {dtype} voxels; expected plain numbers, one each.")
+        count, offset = math.prod(shape), int(header.get_data_offset())
+        size = path.stat().st_size
+        claimed = offset + count * dtype.itemsize
+        if claimed > (size * DEFLATE_LIMIT if _is_gzip(path) else size):
+            raise EOFError(f"its header claims {claimed:,} bytes")
+        if not _is_gzip(path):
+            return header, np.memmap(path, dtype, "r", offset, shape, order="F")
+        while (ahead := offset - file.tell()) > 0 and file.read(min(ahead, 1 << 24)):
+            pass
+        raw = np.empty(count, dtype)
+        _fill(raw, file)
+        return header, raw.reshape(shape, order="F")
+
+
+def read_nifti_header(path: Path) -> nib.Nifti1Header:
+    """The header alone; raises as `read_nifti` does."""
+    with _refusals(path), _open(path) as file:
+        header = _read_header(path, file)
+        _spatial_shape(path, header)
+        return header
+
+
+def verify(path: Path) -> tuple[nib.Nifti1Header, int]:
+    """The header, and how many bytes the file holds unpacked, after reading it to its end.
+
+    Raises as `read_nifti` does, for a wrong checksum too, but keeps nothing in memory.
+    """
+    with _refusals(path), _open(path) as file:
+        header = _read_header(path, file)
+        count = int(np.prod(_spatial_shape(path, header), dtype=float))
+        claimed = int(header.get_data_offset()) + count * header.get_data_dtype().itemsize
+        file.seek(0)
+        unpacked = 0
+        while unpacked <= claimed and (block := file.read(1 << 20)):
+            unpacked += len(block)
+        if unpacked < claimed or (unpacked > claimed and _is_gzip(path)):
+            raise OSError(f"its header claims {claimed:,} bytes, and {unpacked:,} are there")
+        return header, unpacked
+
+
+@contextmanager
+def create(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, packed where it is named ``.gz``: the same bytes always give the same
+    stream, with no time and no name in it."""
+    with open(path, "wb") as file:
+        if path.suffix != ".gz":
+            yield file
+            return
+        with GzipFile("", "wb", 1, file, mtime=0) as packed:
+            yield packed
+
+
+def _fill(raw: np.ndarray, file: BinaryIO) -> None:
+    """Unpacks into `raw`; reads on to the end of the stream, where gzip keeps its checksum."""
+    buffer = memoryview(raw).cast("B")
+    filled = 0
+    while filled < len(buffer):
+        got = file.readinto(buffer[filled : filled + (1 << 24)])
+        if not got:
+            raise EOFError(f"{filled:,} of {len(buffer):,} bytes are there")
+        filled += got
+    if file.read(1):
+        raise OSError("it unpacks to more than its header says")
+
+
+def _read_header(path: Path, file: BinaryIO) -> nib.Nifti1Header:
+    start = file.read(4)
+    file.seek(0)
+    is_nifti2 = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
+    try:
+        header = (nib.Nifti2Header if is_nifti2 else nib.Nifti1Header).from_fileobj(file)
+        header.get_data_shape()  # checked only here
+    except (HeaderDataError, WrapStructError, ValueError, OverflowError) as error:
+        raise LiverlibError(
+            f"{path}: not a NIfTI file ({error}). Convert it, with dcm2niix for instance."
+        ) from error
+    if header["magic"].item() not in (b"n+1", b"n+2"):
+        raise LiverlibError(f"{path}: not a single-file NIfTI. Convert it to .nii.gz.")
+    return header
+
+
+def _spatial_shape(path: Path, header: nib.Nifti1Header) -> tuple[int, int, int]:
+    shape = tuple(int(n) for n in header.get_data_shape())
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3 or min(shape) < 2:
+        raise LiverlibError(
+            f"{path}: has shape {shape}; expected three axes of at least two voxels. "
+            "Extract one 3D volume from it."
+        )
+    offset = header["vox_offset"].item()
+    if not header.single_vox_offset <= offset < 1 << 40:  # within the header, or not a number
+        raise LiverlibError(f"{path}: its voxels begin at byte {offset}. Copy or convert it again.")
+    return shape
+
+
+def _is_gzip(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _open(path: Path) -> BinaryIO:
+    return igzip.open(path, "rb") if _is_gzip(path) else open(path, "rb")
+
+
+@contextmanager
+def _refusals(path: str | Path) -> Iterator[None]:
+    """Turns what readers raise on missing, truncated and corrupt files into `LiverlibError`."""
+    try:
+        yield
+    except LiverlibError:
+        raise
+    except FileNotFoundError as error:
+        raise LiverlibError(f"{path}: no such file.") from error
+    except MemoryError as error:
+        raise LiverlibError(
+            f"{path}: too large for this machine's memory. Crop it, or check its header."
+        ) from error
+    except (OSError, EOFError, zlib.error, _isal_error) as error:
+        raise LiverlibError(
+            f"{path}: truncated or corrupt ({error}). Copy or download it again."
+        ) from error

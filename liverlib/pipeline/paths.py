@@ -1,0 +1,25 @@
+"""Where things are kept."""
+
+import os
+from pathlib import Path
+
+from liverlib.core.settings import digest
+from liverlib.data.cases import Case, find_cases
+from liverlib.synthesis.phantom.phantom import DRAWING, PhantomSettings, write_dataset
+
+from .presets import default_settings
+
+
+def home() -> Path:
+    """What holds ``data/`` and ``results/``: LIVERLIB_HOME, the checkout, or this folder."""
+    if chosen := os.environ.get("LIVERLIB_HOME"):
+        return Path(chosen)
+    checkout = Path(__file__).resolve().parents[2]
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def phantoms(settings: PhantomSettings | None = None, workers: int | None = None) -> list[Case]:
+    """The cases of the phantom dataset with these settings, made where they are missing."""
+    settings = settings or default_settings().phantom
+    folder = home() / "data" / "phantoms" / digest(settings, DRAWING) / "Task03_Liver"
+    return find_cases(write_dataset(folder, settings, workers))

@@ -1,0 +1,74 @@
+"""What a training leaves to look at: one row an epoch, as CSV and, if asked, for TensorBoard."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import atomic
+
+History = list[dict[str, float]]
+
+
+def quality(row: dict[str, float]) -> float:
+    """What the best epoch is chosen by: the mean of the validation Dices that exist."""
+    dices = [row["validation_liver_dice"], row["validation_tumour_dice"]]
+    return sum(d for d in dices if d == d) / max(1, sum(d == d for d in dices))
+
+
+def advice(history: History, epochs: int) -> str:
+    """What is wrong with a training of so many epochs, in words; nothing where nothing is.
+
+    Said once, at the end of its first third: no tumour voxel was right in any validation case.
+    """
+    third = -(-epochs // 3)
+    if len(history) != third or any(row["validation_tumour_dice"] != 0 for row in history):
+        return ""
+    return (
+        f"No tumour found in any validation case after {third} of {epochs} epochs. Draw more "
+        "windows around tumours (--liver.tumour 0.5), or train longer (--liver.epochs)."
+    )
+
+
+def write_history(path: Path, history: History) -> None:
+    """The rows as CSV, atomically."""
+    with atomic(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def read_history(path: str | Path) -> History:
+    """The rows of a ``history.csv``."""
+    with open(path, newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def finished(folder: Path, epochs: int) -> History:
+    """The rows of a training in `folder` that has come to its end; none where it has not."""
+    if not all((folder / name).is_file() for name in ("history.csv", "weights.safetensors")):
+        return []
+    rows = read_history(folder / "history.csv")
+    return rows if len(rows) >= epochs else []
+
+
+def to_tensorboard(folder: Path) -> Callable[[History], None]:
+    """What writes each new row for TensorBoard, as scalars over steps, below `folder`.
+
+    A training that goes on goes on there too. Raises `LiverlibError` where TensorBoard is missing.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise LiverlibError(
+            "TensorBoard is not installed. Install it with: pip install tensorboard"
+        ) from error
+
+    def write(history: History) -> None:
+        row = history[-1]
+        with SummaryWriter(folder) as writer:
+            for name, value in row.items():
+                if name not in ("epoch", "step"):
+                    writer.add_scalar(name, value, int(row["step"]))
+
+    return write

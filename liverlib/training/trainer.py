@@ -1,0 +1,200 @@
+"""A network while it learns: what a step changes, and what is saved to go on from.
+
+Accelerate knows the devices: the same step runs on a CPU, a GPU, or many in several processes,
+each of which sees its share of the batch. Checkpoints are plain tensors and JSON.
+"""
+
+import json
+import math
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import AutocastKwargs
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from liverlib.core.device import best_device, is_right, precision
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import atomic
+from liverlib.core.settings import to_dict
+from liverlib.models.losses import LOSSES, class_shares
+from liverlib.models.unet import UNet3D
+
+from .history import History, quality
+from .settings import TrainSettings
+
+PATIENCE = 10  # steps without a usable gradient, in a row
+
+
+class Training:
+    """A network, its optimiser, and the moving average of its weights that is used in the end.
+
+    `edge` is that of the windows it learns from, in voxels. The shape and weights of `start` are
+    taken over, where it is given.
+    """
+
+    def __init__(self, settings: TrainSettings, edge: int, start: UNet3D | None = None) -> None:
+        torch.manual_seed(settings.seed)
+        if start:
+            settings = replace(settings, **start.shape)
+        self.settings, self.edge = settings, edge
+        self.network = UNet3D(settings.channels, settings.fold, settings.norm)
+        if start:
+            self.network.load_state_dict(start.state_dict())
+        device = best_device()
+        right = is_right(device, edge // self.network.divisor)
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu",
+            mixed_precision=precision(device),
+            kwargs_handlers=[AutocastKwargs(enabled=right)],
+        )
+        self.device, processes = self.accelerator.device, self.accelerator.num_processes
+        if settings.batch % processes:
+            raise LiverlibError(
+                f"{settings.batch} windows a step cannot be shared by {processes} processes. "
+                f"Choose a multiple: --body.batch {processes} --liver.batch {processes}."
+            )
+        self.average = deepcopy(self.network).to(self.device).eval().requires_grad_(False)
+        weights = self.network.parameters()
+        optimizer = torch.optim.AdamW(weights, settings.learning_rate, weight_decay=settings.decay)
+        self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
+        if settings.compiled:
+            self.model = compiled(self.model, torch.zeros(1, 1, *(edge,) * 3, device=self.device))
+        self.at_once = min(settings.at_once or settings.batch, settings.batch // processes)
+        self.history: History = []
+        self.refused = 0  # steps in a row
+
+    def share(self, step: int) -> range:
+        """The draws that this process sees in a step."""
+        first = step * self.settings.batch
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        return range(first + rank, first + self.settings.batch, processes)
+
+    def update(self, image: Tensor, occupancy: Tensor, rate: float, step: int) -> float:
+        """One step of the optimiser on a batch; returns the batch's loss, over all processes.
+
+        Where the loss or its gradient is no number, the weights are left alone and NaN is returned.
+        Raises `LiverlibError` where that happens ten times in a row.
+        """
+        loss = self._backward(image, occupancy)
+        norm = self.accelerator.clip_grad_norm_(
+            self.network.parameters(), self.settings.clip or math.inf
+        )
+        scaled = self.accelerator.scaler is not None  # it looks after its gradients itself
+        usable = math.isfinite(loss) and (scaled or math.isfinite(norm))
+        if usable:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self.optimizer.step()
+            self.refused = 0
+        else:
+            self.refused += 1
+        self.optimizer.zero_grad()
+        if self.refused == PATIENCE:
+            raise LiverlibError(
+                f"The loss is no longer a number, {PATIENCE} steps in a row up to step {step}. "
+                f"Lower the learning rate (now {self.settings.learning_rate:g}), or look for "
+                "broken scans with: liverlib check. The last checkpoint is whole."
+            )
+        decay = min(self.settings.average, (1 + step) / (10 + step))  # it forgets its start
+        with torch.no_grad():
+            means, values = (list(one.parameters()) for one in (self.average, self.network))
+            torch._foreach_lerp_(means, values, 1 - decay)
+        return loss if usable else math.nan
+
+    def _backward(self, image: Tensor, occupancy: Tensor) -> float:
+        """Gathers gradients of the batch, in smaller pieces where memory does not hold it."""
+        while True:
+            try:
+                return self._pieces(image, occupancy)
+            except torch.cuda.OutOfMemoryError as error:
+                if self.at_once == 1 or self.accelerator.num_processes > 1:
+                    raise LiverlibError(self._too_large()) from error
+            self.optimizer.zero_grad()
+            torch.cuda.empty_cache()
+            self.at_once //= 2
+            self.accelerator.print(
+                f"Out of memory: {self.at_once} windows at once from here on, gradients summed."
+            )
+
+    def _pieces(self, image: Tensor, occupancy: Tensor) -> float:
+        total = torch.zeros((), device=self.device)
+        parts = list(zip(image.split(self.at_once), occupancy.split(self.at_once), strict=True))
+        for n, (some, truth) in enumerate(parts, start=1):
+            together = nullcontext() if n == len(parts) else self.accelerator.no_sync(self.model)
+            with together:
+                logits = self.model(some).float()
+                loss = LOSSES[self.settings.loss](logits, class_shares(truth))
+                loss = loss * (len(some) / len(image))
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        return self.accelerator.reduce(total, "mean").item()
+
+    def _too_large(self) -> str:
+        divisor = self.network.divisor
+        smaller = max(divisor, int(self.edge * 0.8) // divisor * divisor)
+        return (
+            f"Out of memory with windows of {self.edge}³, {self.at_once} at once. Smaller windows "
+            f"of {smaller}³ take about half: --body.window {smaller} --liver.window {smaller}."
+        )
+
+    @property
+    def best(self) -> float:
+        """The highest `quality` so far; −1 before the first epoch."""
+        return max(map(quality, self.history), default=-1.0)
+
+    def save(self, path: Path) -> None:
+        """Writes the whole state as one file, atomically."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for n, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{n}.{k}": v for k, v in state.items()}
+        scaler = self.accelerator.scaler
+        kept = {
+            "settings": to_dict(self.settings),
+            "history": self.history,
+            "refused": self.refused,
+            "scaler": scaler.state_dict() if scaler else None,
+        }
+        with atomic(path) as temporary:
+            save_file(tensors, temporary, {"training": json.dumps(kept)})
+
+    def load(self, path: Path) -> None:
+        """Goes on from a saved state; raises `LiverlibError` where other settings made it."""
+        with safe_open(path, "pt") as file:
+            kept = json.loads(file.metadata()["training"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if kept["settings"] != to_dict(self.settings):
+            raise LiverlibError(f"{path}: made with other settings. Choose another run's name.")
+        self.network.load_state_dict(_below("network.", tensors))
+        self.average.load_state_dict(_below("average.", tensors))
+        state: dict[int, dict] = {}
+        for name, tensor in _below("optimizer.", tensors).items():
+            n, key = name.split(".")
+            state.setdefault(int(n), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.history, self.refused = kept["history"], kept["refused"]
+        if self.accelerator.scaler and kept["scaler"]:
+            self.accelerator.scaler.load_state_dict(kept["scaler"])
+
+
+def compiled(model: nn.Module, example: Tensor) -> nn.Module:
+    """The model compiled, once tried on an example; as it is where that fails, which is said."""
+    faster = torch.compile(model)
+    try:
+        faster(example).sum().backward()
+    except Exception as error:  # whatever a compiler may say
+        print(f"Not compiled ({str(error).splitlines()[0]}): slower, but the same.")
+        return model
+    model.zero_grad()
+    return faster
+
+
+def _below(prefix: str, tensors: dict) -> dict:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

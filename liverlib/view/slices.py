@@ -1,0 +1,241 @@
+"""What a slice looks like: window, colours, planes, and which side of the patient is where.
+
+NumPy only. `browser.js` draws the same pictures in the page; a test holds the two to equal pixels,
+so rounding and the order of arithmetic here are deliberate.
+"""
+
+import io
+
+import numpy as np
+
+from liverlib.core.errors import LiverlibError
+
+WINDOWS = {  # (width, level) in HU
+    "liver": (150, 30),
+    "soft tissue": (400, 40),
+    "bone": (1800, 400),
+    "lung": (1500, -600),
+}
+# Okabe and Ito's palette, <https://jfly.uni-koeln.de/color/>. Of its triples, blue, vermilion and
+# yellow stay furthest apart on grey under simulated protan, deutan and tritan sight.
+COLOURS = {
+    "liver": (86, 180, 233),
+    "tumour": (230, 159, 0),
+    "agreed": (0, 114, 178),
+    "missed": (213, 94, 0),
+    "extra": (240, 228, 66),
+}
+KINDS = ("", *COLOURS)  # what a pixel may be painted as: 0 nothing, 1 liver … 5 extra
+PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis of the volume a plane stands on
+SHOW = ("label", "mask", "both", "difference")
+# 256 HU values for a volume of 8 bits, in steps of 2 HU where livers are, 4 around them, 24 in
+# bone and 32 in air and lung: fine enough for every window above.
+HU_LEVELS = np.r_[-1024:-192:32, -192:-64:4, -64:140:2, 140:300:4, 300:1644:24].astype(np.int16)
+
+
+def hex_colour(name: str) -> str:
+    """A colour of `COLOURS` as "#rrggbb"."""
+    return "#{:02x}{:02x}{:02x}".format(*COLOURS[name])
+
+
+def legend(show: str, classes: tuple[int, ...] = (1, 2)) -> dict[str, tuple[int, int, int]]:
+    """The colours that `render_slice` may paint with, by name, in the order to list them."""
+    if show == "difference":
+        return {name: COLOURS[name] for name in ("agreed", "missed", "extra")}
+    return {KINDS[c]: COLOURS[KINDS[c]] for c in sorted(classes)}
+
+
+def window_of(window: str | tuple[float, float]) -> tuple[float, float]:
+    """(width, level) of a window given so or by its name in `WINDOWS`."""
+    if isinstance(window, str):
+        if window not in WINDOWS:
+            names = ", ".join(WINDOWS)
+            raise LiverlibError(
+                f"window {window!r} is not known; choose of {names}, or (w, l) in HU."
+            )
+        return WINDOWS[window]
+    return window
+
+
+def windowed(hu: np.ndarray, width: float, level: float) -> np.ndarray:
+    """Grey values, uint8: black at `level - width / 2` HU and below, white at `+ width / 2`."""
+    low = level - width / 2
+    share = (np.asarray(hu, np.float64) - low) / width
+    return np.floor(np.clip(np.nan_to_num(share), 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def to_levels(hu: np.ndarray) -> np.ndarray:
+    """The index into `HU_LEVELS` of the level nearest to each voxel, uint8, same shape."""
+    first, last = int(HU_LEVELS[0]), int(HU_LEVELS[-1])
+    middles = (HU_LEVELS[1:] + HU_LEVELS[:-1]) / 2
+    table = np.searchsorted(middles, np.arange(first, last + 1)).astype(np.uint8)
+    whole = hu if hu.dtype.kind in "iu" else np.rint(hu)
+    return table[np.clip(whole, first, last).astype(np.int16) - first]
+
+
+def plane_slice(
+    volume: np.ndarray, plane: str, index: int, radiological: bool = True
+) -> np.ndarray:
+    """A view of one slice as it is shown, (rows, columns), of an array in RAS order.
+
+    Axial: front up. Coronal and sagittal: head up. Sagittal: front on the viewer's left.
+    `radiological` puts the patient's right on the viewer's left.
+    """
+    flat = np.moveaxis(_voxels(volume), _axis(plane), 0)[index]  # np.take copies the volume
+    turned = flat.T[::-1]
+    mirrored = radiological or plane == "sagittal"
+    return turned[:, ::-1] if mirrored else turned
+
+
+def letters(plane: str, radiological: bool = True) -> dict[str, str]:
+    """Which side of the patient lies left, right, top and bottom in the picture."""
+    left, right = {"sagittal": "AP"}.get(plane, "RL" if radiological else "LR")
+    top, bottom = {"axial": "AP"}.get(plane, "HF")
+    return {"left": left, "right": right, "top": top, "bottom": bottom}
+
+
+def pixel_aspect(grid: object, plane: str) -> float:
+    """Height of a pixel over its width, from the grid's spacing."""
+    columns, rows = (grid.spacing[axis] for axis in range(3) if axis != _axis(plane))
+    return float(rows / columns)
+
+
+def largest_slice(classes: np.ndarray, plane: str = "axial", value: int = 2) -> int:
+    """The slice with most voxels of class `value` or above (a liver includes its tumours).
+
+    Where there are none, the one with most liver; where there is no liver, the middle one.
+    """
+    classes, axis = _voxels(classes), _axis(plane)
+    for wanted in range(value, 0, -1):
+        others = tuple(a for a in range(3) if a != axis)
+        counts = np.count_nonzero(classes >= wanted, axis=others)
+        if counts.any():
+            return int(counts.argmax())
+    return classes.shape[axis] // 2
+
+
+def render_slice(
+    volume: np.ndarray,
+    plane: str,
+    index: int,
+    *,
+    label: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    show: str = "label",
+    window: str | tuple[float, float] = "soft tissue",
+    opacity: float = 0.4,
+    contour: bool = False,
+    classes: tuple[int, ...] = (1, 2),
+    radiological: bool = True,
+) -> np.ndarray:
+    """One slice in colours, (rows, columns, 3) uint8, of arrays or volumes in RAS order.
+
+    `show`: "label" or "mask", in the colours of liver and tumour; "both", the label filled and
+    the mask outlined (with `contour`, the label dotted); "difference", where they agree, what the
+    mask missed and what it has extra. `classes` without 2 takes tumours for liver. Lines are
+    twice as opaque as fills.
+    """
+    _check(show, volume, label, mask)
+    grey = windowed(plane_slice(volume, plane, index, radiological), *window_of(window))
+    truth, found = (
+        np.zeros(grey.shape, np.uint8)
+        if array is None
+        else plane_slice(array, plane, index, radiological)
+        for array in (label, mask)
+    )
+    pairs = truth + (found << 2)
+    kinds, lines = np.zeros((2, *grey.shape), np.uint8)
+    for table, style in paint_layers(show, contour, classes):
+        layer = table[pairs]
+        if style == "fill":
+            kinds = layer
+            continue
+        edge = outline(layer) & (dots(layer.shape) if style == "dotted" else True)
+        lines = np.where(edge, layer, lines)
+    return _blend(grey, kinds, lines, opacity)
+
+
+def paint_layers(
+    show: str, contour: bool = False, classes: tuple[int, ...] = (1, 2)
+) -> list[tuple[np.ndarray, str]]:
+    """What to paint, bottom first: a table from `label + 4 * mask` to a kind, and how.
+
+    How is "fill", "line" or "dotted". Kinds are indices into `KINDS`.
+    """
+    truth, found = np.arange(16) % 4, np.arange(16) // 4
+    liver = 1 if 1 in classes else 0
+    chosen = np.array([0, liver, 2 if 2 in classes else liver, 0], np.uint8)
+    truth, found = chosen[truth], chosen[found]
+    plain = "line" if contour else "fill"
+    if show == "both":
+        return [(truth, "dotted" if contour else "fill"), (found, "line")]
+    if show == "difference":
+        unlike = np.where(truth > found, KINDS.index("missed"), KINDS.index("extra"))
+        alike = np.where(truth > 0, KINDS.index("agreed"), 0)
+        return [(np.where(truth == found, alike, unlike).astype(np.uint8), plain)]
+    return [({"label": truth, "mask": found}[show], plain)]
+
+
+def outline(kinds: np.ndarray) -> np.ndarray:
+    """Which pixels have one of their four neighbours in the picture of a lower kind."""
+    edge = np.zeros(kinds.shape, bool)
+    edge[1:] |= kinds[:-1] < kinds[1:]
+    edge[:-1] |= kinds[1:] < kinds[:-1]
+    edge[:, 1:] |= kinds[:, :-1] < kinds[:, 1:]
+    edge[:, :-1] |= kinds[:, 1:] < kinds[:, :-1]
+    return edge
+
+
+def dots(shape: tuple[int, int]) -> np.ndarray:
+    """Every second pixel, as on a chessboard."""
+    return np.add.outer(np.arange(shape[0]), np.arange(shape[1])) % 2 == 0
+
+
+def png(rgb: np.ndarray, aspect: float = 1.0, height: int | None = None) -> bytes:
+    """The picture as PNG, `height` pixels high, with pixels `aspect` times as high as wide.
+
+    Without `height` no row or column is lost. Equal pictures give equal bytes.
+    """
+    from PIL import Image  # comes with matplotlib
+
+    rows, columns = rgb.shape[:2]
+    scale = max(1, aspect) if height is None else height / rows
+    size = max(1, round(columns * scale / aspect)), max(1, round(rows * scale))
+    picture = Image.fromarray(np.ascontiguousarray(rgb))
+    if size != (columns, rows):
+        picture = picture.resize(size, Image.Resampling.BILINEAR)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _blend(grey: np.ndarray, kinds: np.ndarray, lines: np.ndarray, opacity: float) -> np.ndarray:
+    palette = np.array([(0, 0, 0), *COLOURS.values()], np.float64)
+    share = np.where(lines > 0, min(1.0, 2 * opacity), np.where(kinds > 0, opacity, 0.0))
+    colour = palette[np.where(lines > 0, lines, kinds)]
+    mixed = grey[..., None] * (1 - share[..., None]) + colour * share[..., None]
+    return np.floor(mixed + 0.5).astype(np.uint8)
+
+
+def _voxels(volume: object) -> np.ndarray:
+    return getattr(volume, "voxels", volume)
+
+
+def _axis(plane: str) -> int:
+    if plane not in PLANES:
+        raise LiverlibError(f"plane {plane!r} is not known; choose of {', '.join(PLANES)}.")
+    return PLANES[plane]
+
+
+def _check(show: str, volume: object, label: object, mask: object) -> None:
+    if show not in SHOW:
+        raise LiverlibError(f"show={show!r} is not known; choose of {', '.join(SHOW)}.")
+    if show == "difference" and (label is None or mask is None):
+        raise LiverlibError("show='difference' needs both a label and a mask. Give both.")
+    shape = _voxels(volume).shape
+    for name, array in (("label", label), ("mask", mask)):
+        if array is not None and _voxels(array).shape != shape:
+            raise LiverlibError(
+                f"{name}: its shape is {_voxels(array).shape}, the scan's is {shape}. "
+                "Bring both to one grid first."
+            )

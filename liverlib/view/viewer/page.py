@@ -1,0 +1,165 @@
+"""Scrolling through slices: `show`, one self-contained page, and `browse`, with ipywidgets.
+
+The page (browser.html, browser.js) holds the volume in 8 bits and draws it there, so that a key
+press needs no trip to Python. `browse` asks Python for every picture.
+"""
+
+import base64
+import hashlib
+import html
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import atomic
+from liverlib.io.volume import Volume
+
+from ..slices import SHOW, window_of
+from .payload import browser_data
+
+if TYPE_CHECKING:
+    from .widgets import Browse
+
+WEB = Path(__file__).with_name("web")
+LAYOUTS = ("three", "axial", "coronal", "sagittal")
+
+
+@dataclass(frozen=True)
+class SliceBrowser:
+    """What `show` returns: notebooks display it, `save` writes it, `html` is the whole page."""
+
+    title: str
+    facts: dict
+    voxels: bytes  # gzip of levels, then of label + 4 * mask, as differences
+    picture: bytes  # PNG of the best slice, for where no script runs
+
+    @cached_property
+    def html(self) -> str:
+        """The page as a document of its own, with the picture for where no script runs."""
+        return self._page(f"<noscript>{self._image()}</noscript>")
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the page, which needs neither Python nor a network any more."""
+        with atomic(path) as temporary:
+            temporary.write_text(self.html, encoding="utf-8")
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        # Where a host strips the iframe (an untrusted notebook), the picture in it stays.
+        return (
+            f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self._page())}" '
+            'style="width: 100%; height: 560px; border: 0">'
+            f"{self._image()}</iframe>"
+        )
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict:
+        picture = base64.b64encode(self.picture).decode()
+        words = f"<SliceBrowser {self.title!r}>"
+        return {"text/html": self._repr_html_(), "image/png": picture, "text/plain": words}
+
+    def _image(self) -> str:
+        source = base64.b64encode(self.picture).decode()
+        words = f"{self.title}: one axial slice, {self.facts['note']}"
+        return f'<img alt="{html.escape(words)}" src="data:image/png;base64,{source}">'
+
+    def _page(self, fallback: str = "") -> str:
+        script = (WEB / "main.js").read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        page = Template((WEB / "page.html").read_text(encoding="utf-8"))
+        return page.substitute(
+            title=html.escape(self.title),
+            facts=json.dumps(self.facts).replace("<", "\\u003c"),  # no name can end the script
+            voxels=base64.b64encode(self.voxels).decode(),
+            script=script,
+            script_hash=f"sha256-{digest}",
+            fallback=fallback,
+        )
+
+
+def show(
+    scan: Volume,
+    label: Volume | None = None,
+    mask: Volume | None = None,
+    *,
+    title: str = "",
+    size: int = 256,
+    around: str | None = None,
+    show: str | None = None,
+    window: str | tuple[float, float] = "soft tissue",
+    opacity: float = 0.4,
+    plane: str = "three",
+) -> SliceBrowser:
+    """The slices of a scan with its label (the truth) and a mask (a prediction), as a page.
+
+    Axes of more than `size` voxels are averaged down by a whole number, which the page says;
+    `around="liver"` crops to the liver instead, at full resolution. HU are kept to ±1 around
+    those of livers, ±16 at worst. Raises `LiverlibError` for what cannot be shown.
+    """
+    check(scan, label, mask)
+    if plane not in LAYOUTS:
+        raise LiverlibError(f"plane={plane!r} is not known; choose of {', '.join(LAYOUTS)}.")
+    data = browser_data(scan, label, mask, size, around)
+    facts = data.facts | {
+        "title": title or scan.name,
+        "layout": plane,
+        "show": _mode(show, label, mask),
+        "window": window_of(window),
+        "opacity": opacity,
+    }
+    picture = data.best_slice(facts["show"], facts["window"], opacity)
+    return SliceBrowser(facts["title"], facts, data.packed(), picture)
+
+
+def browse(
+    scan: Volume,
+    label: Volume | None = None,
+    mask: Volume | None = None,
+    plane: str = "axial",
+) -> "Browse":
+    """The slices of a scan with its label (the truth) and a mask (a prediction), as widgets.
+
+    The controls are attributes: ``browse(scan, label).slice.value = 40``. Raises `LiverlibError`
+    where shapes differ or a label holds other values than 0, 1, 2.
+    """
+    from .widgets import Browse  # ipywidgets only where it is asked for
+
+    check(scan, label, mask)
+    return Browse(scan, label, mask, plane)
+
+
+def check(scan: Volume, label: Volume | None, mask: Volume | None) -> None:
+    """Raises `LiverlibError` for what cannot be shown: NaN, other shapes, unknown classes."""
+    if not np.isfinite(scan.voxels).all():
+        raise LiverlibError(f"{scan.name}: holds NaN or infinite voxels. Replace them by -1024.")
+    for name, volume in (("label", label), ("mask", mask)):
+        if volume is None:
+            continue
+        if volume.voxels.shape != scan.voxels.shape:
+            raise LiverlibError(
+                f"{name} {volume.name}: its shape is {volume.voxels.shape}, that of the scan "
+                f"{scan.name} is {scan.voxels.shape}. Bring both to one grid first."
+            )
+        classes = volume.voxels
+        unknown = classes[(classes != 0) & (classes != 1) & (classes != 2)]
+        if unknown.size:
+            raise LiverlibError(
+                f"{name} {volume.name}: holds {np.unique(unknown)[:5].tolist()}; expected "
+                "0 background, 1 liver, 2 tumour. Rename them: read_label(…, classes=…)."
+            )
+
+
+def _mode(show: str | None, label: Volume | None, mask: Volume | None) -> str:
+    has = {"label": label is not None, "mask": mask is not None}
+    has["both"] = has["difference"] = all(has.values())
+    if show is None:
+        return next((mode for mode in ("both", "mask") if has[mode]), "label")
+    if show not in SHOW or not has[show]:
+        possible = ", ".join(mode for mode in SHOW if has[mode]) or "none without label and mask"
+        raise LiverlibError(f"show={show!r} cannot be shown here; possible: {possible}.")
+    return show
