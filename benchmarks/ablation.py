@@ -30,21 +30,21 @@ from liverlib.core.text import table
 from liverlib.data.cases import Case, find_cases, labelled
 from liverlib.evaluation.case import CaseScore, score_case
 from liverlib.evaluation.summary import summarise
-from liverlib.inference.segmenter import Look, Segmenter
+from liverlib.inference.segmenter import Stage, Segmenter
 from liverlib.io.nifti import read_label
-from liverlib.io.scan import read_any
+from liverlib.io.scan import read_scan
 from liverlib.io.volume import Volume
 from liverlib.models.unet import UNet3D
-from liverlib.models.weights import SHIPPED, load_networks
+from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.pipeline.paths import home
 from liverlib.pipeline.presets import PRESETS, RunSettings
 from liverlib.pipeline.run import Run
 from liverlib.synthesis import deformation, generator
-from liverlib.synthesis.generator import Rendered
+from liverlib.synthesis.generator import SyntheticScans
 from liverlib.synthesis.lesions import Kind
 from liverlib.synthesis.phantom import body
 from liverlib.synthesis.phantom.phantom import PhantomSettings, write_dataset
-from liverlib.training.settings import SECOND_LOOK
+from liverlib.training.settings import ROI_DEFAULTS
 
 HARD = PhantomSettings(cases=12, unlabelled=0, seed=77, size=192, tumour_free=0.4)
 ALIKE = ("muscle", "spleen", "gut", "heart", "cava", "pancreas")  # get the liver's HU there
@@ -61,7 +61,7 @@ WITHOUT: dict[str, list[Change]] = {  # what takes the place of a function
         (generator, "draw_cysts", lambda *_: None),
         (generator, "draw_patches", lambda *_: None),
         (generator, "draw_gallbladder", lambda *_: None),
-        (Rendered, "_stuffing", lambda *_: []),
+        (SyntheticScans, "_stuffing", lambda *_: []),
     ],
     "bending": [(deformation, "_field", lambda random: torch.zeros(1, 3, 16, 16, 16))],
     "the scanner": [
@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--start", default="", help="weights to go on from: a file, or shipped")
-    parser.add_argument("--rate", type=float, default=SECOND_LOOK.learning_rate)
+    parser.add_argument("--rate", type=float, default=ROI_DEFAULTS.learning_rate)
     parser.add_argument("--only", nargs="*", choices=WITHOUT, default=list(WITHOUT))
     parser.add_argument("--trained", nargs="+", action="append", default=[])
     parser.add_argument("--pair", type=Path, nargs=2, action="append", default=[])
@@ -90,7 +90,7 @@ def main() -> None:
     for name, *weights in options.trained:
         looks = Segmenter.load(*weights)
         rows += [(f"{name}, first look", Segmenter(looks.body)), (name, looks)]
-    first = Segmenter.load(SHIPPED)
+    first = Segmenter.load(PRETRAINED)
     for kind, trained in runs.items():
         name = f"without {kind}" if kind else "everything"
         rows.append((name, replace(first, liver=second_look(trained))))
@@ -111,7 +111,7 @@ def run(kind: str, steps: int, rate: float, start: str) -> Run:
     if "anatomies" in kind:
         body = replace(body, count=8)
     shorter = {"epochs": 2, "steps": max(1, steps // 2), "learning_rate": rate}
-    look = replace(SECOND_LOOK, implants=0.0, augmented=False, **shorter)
+    look = replace(ROI_DEFAULTS, implants=0.0, augmented=False, **shorter)
     begun = f"on from {Path(start).stem} at {rate:g} " if start else ""
     name = f"ablation {steps} {begun}without {kind or 'nothing'}"
     return Run(RunSettings(anatomy=body, liver=look, start=start), name=name)
@@ -124,10 +124,10 @@ def train(kind: str, run: Run) -> None:
         run.train("liver")
 
 
-def second_look(run: Run) -> Look:
+def second_look(run: Run) -> Stage:
     """What that training ended with."""
     network, _ = last_state(run.folder / "liver")
-    return Look([network], run.cube("liver"))
+    return Stage([network], run.cube("liver"))
 
 
 def last_state(folder: Path) -> tuple[UNet3D, dict]:
@@ -170,7 +170,7 @@ def shaded(scan: Volume, label: Volume) -> tuple[Volume, Volume]:
 
 def pair_of(scan: Path, label: Path) -> tuple[Volume, Volume]:
     """A scan and its label, of any kind."""
-    volume = read_any(scan)
+    volume = read_scan(scan)
     return volume, read_label(label, like=volume)
 
 
@@ -180,10 +180,10 @@ def scored(name: str, segmenter: Segmenter, groups: dict) -> dict:
     for group, pairs in groups.items():
         found = summarise([score(label, segmenter.segment(scan)) for scan, label in pairs])
         liver, tumour = f"{found.liver_dice.mean:.3f}", f"{found.tumour_dice.mean:.3f}"
-        said = [liver, tumour] if found.tumour_dice.n else [liver]
+        text = [liver, tumour] if found.tumour_dice.n else [liver]
         if found.tumour_free:
-            said.append(f"{found.false_tumour_ml:.0f} ml")
-        row[group] = ", ".join(said)
+            text.append(f"{found.false_tumour_ml:.0f} ml")
+        row[group] = ", ".join(text)
     return row
 
 

@@ -21,7 +21,7 @@ from liverlib.core.parallel import in_processes
 from liverlib.data.cases import Case
 from liverlib.preprocessing.cache import prepare
 from liverlib.preprocessing.cube import Cube
-from liverlib.training.sampler import Windows
+from liverlib.training.sampler import PatchSampler
 
 
 def workers(folder: Path, count: int) -> None:
@@ -54,7 +54,7 @@ def cache(folder: Path, count: int) -> None:
     print("| what | |\n| --- | --- |")
     print(f"| a cube, checked and mapped: median | {1e3 * np.median(loads):.2f} ms |")
     for size, name in ((64, "windows of 64³"), (0, "whole cubes")):
-        windows = Windows(paths, size, 0.67, 0.2, 0)
+        windows = PatchSampler(paths, size, 0.67, 0.2, 0)
         started = time.perf_counter()
         for step in range(count // 2 + 1):
             windows.batch(range(2 * step, 2 * step + 2))
@@ -82,7 +82,7 @@ def side_by_side(paths: list[Path]) -> list[tuple[float, float]]:
 
 def hold(paths: list[Path]) -> None:
     """In a process of its own: prints how much of the cubes it maps, once told to."""
-    windows = Windows(paths, 0, 0.67, 0.2, 0)
+    windows = PatchSampler(paths, 0, 0.67, 0.2, 0)
     for step in range(len(paths)):
         windows.batch([step])
     print("read", flush=True)

@@ -22,9 +22,9 @@ from tqdm.auto import tqdm
 from liverlib.core.text import table
 from liverlib.evaluation.case import CaseScore
 from liverlib.evaluation.summary import Summary, summarise
-from liverlib.inference.postprocessing import Rules
-from liverlib.inference.prediction import Seen
-from liverlib.inference.segmenter import Look, Segmenter
+from liverlib.inference.postprocessing import PostprocessSettings
+from liverlib.inference.prediction import StageOutput
+from liverlib.inference.segmenter import Stage, Segmenter
 from liverlib.io.volume import Volume
 from liverlib.models.unet import CLASSES, UNet3D
 from liverlib.models.weights import load_networks, save_networks
@@ -44,15 +44,17 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="where to write them, in 16 bits")
     parser.add_argument("--then", type=Path, help="the folder of a later training")
     parser.add_argument(
-        "--sure", type=float, default=Rules.sure, help="as `liverlib segment` has it"
+        "--sure", type=float, default=PostprocessSettings.sure, help="as `liverlib segment` has it"
     )
     options = parser.parse_args()
     networks, segmenter = load_networks(options.weights), Segmenter.load(options.weights)
-    segmenter = replace(segmenter, rules=Rules(sure=options.sure))
+    segmenter = replace(segmenter, rules=PostprocessSettings(sure=options.sure))
     for n, look in enumerate(("body", "liver")):
         if options.then and (options.then / look).exists():
             networks[n] = network, _ = last_state(options.then / look)
-            segmenter = replace(segmenter, **{look: Look([network], getattr(segmenter, look).cube)})
+            segmenter = replace(
+                segmenter, **{look: Stage([network], getattr(segmenter, look).cube)}
+            )
     scores: dict[float, dict[str, list[CaseScore]]] = {amount: {} for amount in AMOUNTS}
     for group, pairs in groups().items():
         for scan, label in tqdm(pairs, group):
@@ -107,12 +109,12 @@ def noisy(scan: Volume, label: Volume, seed: int) -> Pair:
     return replace(scan, voxels=hu), label
 
 
-def raised(seen: Seen, amount: float) -> Seen:
+def raised(seen: StageOutput, amount: float) -> StageOutput:
     """What the look says with that much added to the tumour's logit."""
     liver, tumour = seen.answers[:, 0], seen.answers[:, 1]
     more = np.float32(np.exp(amount)) * tumour
     whole = 1 - tumour + more
-    return Seen(seen.cube, np.stack([(liver - tumour + more) / whole, more / whole], 1))
+    return StageOutput(seen.cube, np.stack([(liver - tumour + more) / whole, more / whole], 1))
 
 
 @torch.no_grad()

@@ -11,12 +11,12 @@ import torch
 from peers import Pair, Recipe
 from torch import Tensor, nn
 
-from liverlib.core.parallel import ahead
+from liverlib.core.parallel import prefetch
 from liverlib.models import unet
 from liverlib.training import trainer
 from liverlib.training.loop import train_step
-from liverlib.training.sampler import Windows, whole
-from liverlib.training.settings import SECOND_LOOK, TrainSettings
+from liverlib.training.sampler import PatchSampler, whole
+from liverlib.training.settings import ROI_DEFAULTS, TrainSettings
 
 RECIPES = {
     "original": peers.original,
@@ -29,10 +29,10 @@ RECIPES = {
 
 def entrant(name: str, cubes: Sequence[Path], patch: int, steps: int) -> "Ours | Peer":
     """The entrant of this name; `steps` is that of liverlib, 0: as many as the second look has."""
-    torch.manual_seed(SECOND_LOOK.seed)
+    torch.manual_seed(ROI_DEFAULTS.seed)
     if name in RECIPES:
         return Peer(RECIPES[name](patch), cubes)
-    settings, edge = SECOND_LOOK, len(whole(cubes[0])[0][0, 0])
+    settings, edge = ROI_DEFAULTS, len(whole(cubes[0])[0][0, 0])
     settings = replace(settings, window=settings.window * edge // 128)
     if name == "liverlib":
         steps = steps or settings.epochs * settings.steps
@@ -52,10 +52,12 @@ class Ours:
     ) -> None:
         if network is not None:
             unet.UNet3D = lambda *shape: network
-        windows = Windows(cubes, settings.window, settings.tumour, settings.liver, settings.seed)
-        self.training = trainer.Training(settings, windows.edge)
+        windows = PatchSampler(
+            cubes, settings.window, settings.tumour, settings.liver, settings.seed
+        )
+        self.training = trainer.Trainer(settings, windows.edge)
         self.network, self.steps = self.training.average, settings.steps
-        self.batches = ahead(
+        self.batches = prefetch(
             lambda step: windows.batch(self.training.share(step)), itertools.count()
         )
 
@@ -76,7 +78,7 @@ class Peer:
             network = network.to(memory_format=torch.channels_last_3d)
         mean, deviation = self._foreground() if recipe.standardised else (0.0, 1.0)
         self.network = recipe.network = Wrapped(network, recipe.divisor, mean, deviation)
-        self.batches = ahead(self._batch, itertools.count())
+        self.batches = prefetch(self._batch, itertools.count())
 
     def step(self, n: int, done: float) -> float:
         return self.recipe.update(*next(self.batches), done)
@@ -113,5 +115,5 @@ class Wrapped(nn.Module):
 
 def hard(path: Path) -> Pair:
     """A whole cube, each voxel of one class."""
-    image, occupancy = whole(path)
-    return image.float() / 255, (occupancy >= 128).sum(1, keepdim=True).float()
+    image, soft_labels = whole(path)
+    return image.float() / 255, (soft_labels >= 128).sum(1, keepdim=True).float()

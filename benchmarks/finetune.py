@@ -18,25 +18,25 @@ import torch
 from liverlib.core.parallel import in_processes
 from liverlib.core.text import table
 from liverlib.data.cases import Case, find_cases, labelled
-from liverlib.models.weights import SHIPPED, load_networks
+from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.pipeline.presets import PRESETS
-from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
 from liverlib.synthesis.phantom.phantom import PhantomSettings, write_dataset
 from liverlib.training.loop import train_step, validate
-from liverlib.training.sampler import Windows
-from liverlib.training.settings import SECOND_LOOK
-from liverlib.training.trainer import Training
+from liverlib.training.sampler import PatchSampler
+from liverlib.training.settings import ROI_DEFAULTS
+from liverlib.training.trainer import Trainer
 
 HELD_OUT = 12
 KIND = PhantomSettings(cases=20 + HELD_OUT, unlabelled=0, seed=500, size=192, bend=9.0)
-CUBE = CubeSettings(crop="liver", window=LIVER_WINDOW)
+CUBE = CubeSettings(crop="liver", window=ROI_WINDOW)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--rate", type=float, default=SECOND_LOOK.learning_rate)
+    parser.add_argument("--rate", type=float, default=ROI_DEFAULTS.learning_rate)
     parser.add_argument("--start", nargs="+", default=["random", "shipped"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -71,13 +71,13 @@ def score(cases: int, start: str, steps: int, seed: int, rate: float, cubes: lis
     """One training on so many cubes: its Dices on those held out."""
     torch.set_num_threads(1)
     channels = PRESETS["shipped"].liver.channels
-    settings = replace(SECOND_LOOK, seed=seed, learning_rate=rate, channels=channels)
+    settings = replace(ROI_DEFAULTS, seed=seed, learning_rate=rate, channels=channels)
     learned = np.random.default_rng(seed).permutation(len(cubes) - HELD_OUT)[: cases or 1]
-    windows = Windows(
+    windows = PatchSampler(
         [cubes[n] for n in sorted(learned)], settings.window, settings.tumour, settings.liver, seed
     )
-    network = load_networks(SHIPPED)[1][0] if start == "shipped" else None
-    training = Training(settings, windows.edge, network)
+    network = load_networks(PRETRAINED)[1][0] if start == "shipped" else None
+    training = Trainer(settings, windows.edge, network)
     for step in range(steps):
         train_step(training, windows.batch(training.share(step)), step, steps)
     found = validate(training.average, cubes[-HELD_OUT:], settings)

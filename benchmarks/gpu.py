@@ -20,14 +20,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from liverlib.core.device import best_device, peak_gb
-from liverlib.core.parallel import ahead
+from liverlib.core.parallel import prefetch
 from liverlib.pipeline.presets import RunSettings
 from liverlib.pipeline.run import Run
 from liverlib.synthesis.phantom.phantom import PhantomSettings
 from liverlib.training.loop import THREADS, train_step
-from liverlib.training.sampler import Windows
-from liverlib.training.settings import SECOND_LOOK
-from liverlib.training.trainer import Training
+from liverlib.training.sampler import PatchSampler
+from liverlib.training.settings import ROI_DEFAULTS
+from liverlib.training.trainer import Trainer
 
 NETWORKS = {  # the package that each needs
     "liverlib": (peers.liverlib, "torch"),
@@ -59,8 +59,8 @@ def main() -> None:
     print(f"{name}, torch {torch.__version__}, {options.batch} volumes of {options.size}³ a step\n")
     rates = {one: matrix_rate(device, PRECISIONS[one], options.matrix)
              for one in options.precisions}  # fmt: skip
-    said = ", ".join(f"{one} {rate / 1e12:.2f}" for one, rate in rates.items())
-    print(f"TFLOP/s of products of {options.matrix}² matrices: {said}\n\n{HEAD}", flush=True)
+    text = ", ".join(f"{one} {rate / 1e12:.2f}" for one, rate in rates.items())
+    print(f"TFLOP/s of products of {options.matrix}² matrices: {text}\n\n{HEAD}", flush=True)
     for name in options.only:
         make, package = NETWORKS[name]
         if not importlib.util.find_spec(package):
@@ -143,10 +143,10 @@ def waits(cases: int, steps: int) -> None:
     """The share of our training loop's time that passes in waiting for the next batch."""
     phantom = PhantomSettings(cases=cases, unlabelled=0)
     cubes: list[Path] = Run(RunSettings(phantom=phantom)).cubes("train", "liver")
-    settings = replace(SECOND_LOOK, epochs=1, steps=steps)
-    windows = Windows(cubes, settings.window, settings.tumour, settings.liver, settings.seed)
-    training = Training(settings, windows.edge)
-    batches = ahead(lambda step: windows.batch(training.share(step)), range(steps), THREADS)
+    settings = replace(ROI_DEFAULTS, epochs=1, steps=steps)
+    windows = PatchSampler(cubes, settings.window, settings.tumour, settings.liver, settings.seed)
+    training = Trainer(settings, windows.edge)
+    batches = prefetch(lambda step: windows.batch(training.share(step)), range(steps), THREADS)
     waited = 0.0
     for step in range(steps):
         asked = time.perf_counter()

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from liverlib.core.device import mixed_precision
 from liverlib.models.losses import dice_cross_entropy
 from liverlib.models.unet import UNet3D
-from liverlib.training.settings import ORIGINAL, SECOND_LOOK
+from liverlib.training.settings import ORIGINAL, ROI_DEFAULTS
 
 Pair = tuple[Tensor, Tensor]  # image (n, 1, …), 0…1, and classes (n, 1, …)
 Crop = Callable[[Tensor, Tensor, np.random.Generator, int], list[Pair]]
@@ -74,13 +74,13 @@ def original(patch: int) -> Recipe:
 def liverlib(patch: int) -> Recipe:
     """Our network, loss and optimiser alone; how it is really trained is `Ours`."""
     network = UNet3D()
-    rate, decay = SECOND_LOOK.learning_rate, SECOND_LOOK.decay
+    rate, decay = ROI_DEFAULTS.learning_rate, ROI_DEFAULTS.decay
     return Recipe(
         network, torch.optim.AdamW(network.parameters(), rate, weight_decay=decay),
         lambda logits, classes: dice_cross_entropy(
             logits.float(), torch.cat([classes == one for one in range(3)], 1).float()
         ),
-        patch, network.divisor, clip=SECOND_LOOK.clip,
+        patch, network.divisor, clip=ROI_DEFAULTS.clip,
     )  # fmt: skip
 
 

@@ -17,8 +17,8 @@ from liverlib.evaluation.case import CaseEvaluation, evaluate_case
 from liverlib.evaluation.summary import summarise_cases
 from liverlib.inference.segmenter import Segmenter
 from liverlib.io.nifti import read_label, volume_name, write_volume
-from liverlib.io.scan import read_any
-from liverlib.models.weights import SHIPPED
+from liverlib.io.scan import read_scan
+from liverlib.models.weights import PRETRAINED
 from liverlib.view import figures
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="?", help="a folder of labelled scans")
     parser.add_argument("--pair", type=Path, nargs=2, action="append", default=[])
-    parser.add_argument("--weights", type=Path, nargs="+", default=[SHIPPED])
+    parser.add_argument("--weights", type=Path, nargs="+", default=[PRETRAINED])
     parser.add_argument("--first", action="store_true", help="the first look alone")
     parser.add_argument("--tta", action="store_true", help="averaged over shifts")
     parser.add_argument("--pictures", type=int, default=5, help="of so many worst cases")
@@ -71,7 +71,7 @@ def scored(
     name: str, scan: Path, label: Path, segmenter: Segmenter, folder: Path
 ) -> CaseEvaluation:
     """One scan's mask, written and held against its label."""
-    mask = segmenter.segment(read_any(scan))
+    mask = segmenter.segment(read_scan(scan))
     path = folder / "masks" / f"{name}.nii.gz"
     write_volume(path, mask.voxels, mask.grid)
     return evaluate_case(name, label, path)
@@ -79,7 +79,7 @@ def scored(
 
 def draw(name: str, scan: Path, label: Path, folder: Path) -> None:
     """Truth, prediction and difference of one case as a picture."""
-    volume = read_any(scan)
+    volume = read_scan(scan)
     truth = read_label(label, like=volume)
     mask = read_label(folder / "masks" / f"{name}.nii.gz", like=volume)
     figures.save(figures.overlay(volume, truth, mask), folder / "overlays" / f"{name}.png")

@@ -25,18 +25,18 @@ from liverlib.core.files import atomic
 from liverlib.core.parallel import in_processes
 from liverlib.core.text import table
 from liverlib.models import unet
-from liverlib.models.losses import class_shares, dice_cross_entropy
+from liverlib.models.losses import class_targets, dice_cross_entropy
 from liverlib.pipeline.paths import home, phantoms
 from liverlib.preprocessing.cache import prepare
-from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings
+from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings
 from liverlib.synthesis.phantom.phantom import PhantomSettings
 from liverlib.training.loop import train_step, validate
-from liverlib.training.sampler import Windows
-from liverlib.training.settings import SECOND_LOOK, TrainSettings
-from liverlib.training.trainer import Training
+from liverlib.training.sampler import PatchSampler
+from liverlib.training.settings import ROI_DEFAULTS, TrainSettings
+from liverlib.training.trainer import Trainer
 
 HELD_OUT = 24
-SMALL = replace(SECOND_LOOK, channels=(16, 32, 64), window=32, batch=4)
+SMALL = replace(ROI_DEFAULTS, channels=(16, 32, 64), window=32, batch=4)
 VARIANTS: dict[str, dict] = {
     "default": {},
     "no folding, a quarter of the channels": {"fold": 1, "channels": (4, 8, 16, 32)},
@@ -71,7 +71,7 @@ class Residual(unet.Block):
         return y + self.shortcut(x)
 
 
-class Supervised(Training):
+class Supervised(Trainer):
     """Asks the decoders below the last for an answer too, at half the weight each level down."""
 
     def __init__(self, settings: TrainSettings, edge: int) -> None:
@@ -83,16 +83,16 @@ class Supervised(Training):
         for decoder in self.network.decoders[1:]:
             decoder.register_forward_hook(lambda module, given, made: self.deeper.append(made))
 
-    def _pieces(self, image: Tensor, occupancy: Tensor) -> float:
+    def _pieces(self, image: Tensor, soft_labels: Tensor) -> float:
         self.deeper.clear()
         logits = self.model(image).float()
-        loss = dice_cross_entropy(logits, class_shares(occupancy))
+        loss = dice_cross_entropy(logits, class_targets(soft_labels))
         for level, (head, made) in enumerate(
             zip(self.heads, reversed(self.deeper), strict=True), start=1
         ):
             answer = unet.unfold(head(made.float()), self.settings.fold)
-            truth = nn.functional.avg_pool3d(occupancy, 2**level)
-            loss = loss + 0.5**level * dice_cross_entropy(answer, class_shares(truth))
+            truth = nn.functional.avg_pool3d(soft_labels, 2**level)
+            loss = loss + 0.5**level * dice_cross_entropy(answer, class_targets(truth))
         self.accelerator.backward(loss)
         return loss.item()
 
@@ -105,10 +105,10 @@ def score(name: str, seed: int, cases: int, steps: int, cubes: list[Path]) -> di
     learned = np.random.default_rng(seed).permutation(len(cubes) - HELD_OUT)[:cases]
     paths = [cubes[n] for n in sorted(learned)]
     with ExitStack() as stack:
-        kind: Callable = Supervised if name == "deep supervision" else Training
+        kind: Callable = Supervised if name == "deep supervision" else Trainer
         if name == "residual blocks":
             stack.enter_context(patch.object(unet, "Block", Residual))
-        windows = Windows(paths, settings.window, settings.tumour, settings.liver, seed)
+        windows = PatchSampler(paths, settings.window, settings.tumour, settings.liver, seed)
         training = kind(settings, windows.edge)
         for step in range(steps):
             train_step(training, windows.batch(training.share(step)), step, steps)
@@ -132,7 +132,7 @@ def main() -> None:
     options = parser.parse_args()
     cubes = prepare(
         [case for case in phantoms(PhantomSettings()) if case.label],
-        CubeSettings(size=64, crop="liver", window=LIVER_WINDOW),
+        CubeSettings(size=64, crop="liver", window=ROI_WINDOW),
         home() / "data" / "cubes",
     )
     most = len(cubes) - HELD_OUT

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from liverlib.core.device import best_device
-from liverlib.core.parallel import ahead
+from liverlib.core.parallel import prefetch
 from liverlib.pipeline.presets import PRESETS
 from liverlib.pipeline.run import Run
-from liverlib.synthesis.generator import Rendered
-from liverlib.synthesis.label_maps import write_anatomies
+from liverlib.synthesis.generator import SyntheticScans
+from liverlib.synthesis.label_maps import write_label_maps
 from liverlib.training.loop import THREADS, train_step
-from liverlib.training.trainer import Training
+from liverlib.training.trainer import Trainer
 from liverlib.view.slices import largest_slice, render_slice
 
 
@@ -41,29 +41,29 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         anatomy = replace(run.settings.anatomy, count=8)
         began = time.perf_counter()
-        paths = write_anatomies(options.anatomies or folder, anatomy)
+        paths = write_label_maps(options.anatomies or folder, anatomy)
         print(f"8 anatomies drawn or found: {time.perf_counter() - began:.1f} s\n")
         if options.picture:
-            shown = Rendered(paths, anatomy.spacing, run.cube("liver"), run.settings.liver)
+            shown = SyntheticScans(paths, anatomy.spacing, run.cube("liver"), run.settings.liver)
             return show(options.picture, shown)
         print("| look | window | ms to draw one | ms a step, drawn before | … drawn beside |")
         print("| --- | --- | --- | --- | --- |")
         for look in ("body", "liver"):
             settings = getattr(run.settings, look)
-            source = Rendered(paths, anatomy.spacing, run.cube(look), settings, device)
+            source = SyntheticScans(paths, anatomy.spacing, run.cube(look), settings, device)
             found = measured(source, options.draws, options.steps)
             print(f"| {look} | {source.edge}³ | " + " | ".join(f"{ms:.0f}" for ms in found) + " |")
 
 
-def show(path: Path, source: Rendered) -> None:
+def show(path: Path, source: SyntheticScans) -> None:
     """The first draws, each at the axial slice with most tumour, or liver."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(3, 8, figsize=(8, 3), dpi=125)
     figure.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
     for draw, ax in enumerate(axes.flat):
-        image, occupancy = (one[0].numpy() for one in source.batch([draw]))
-        label = (occupancy > 127).sum(0, dtype=np.uint8)
+        image, soft_labels = (one[0].numpy() for one in source.batch([draw]))
+        label = (soft_labels > 127).sum(0, dtype=np.uint8)
         axial = largest_slice(label)
         grey = image[0].astype(np.float32)
         ax.imshow(
@@ -73,14 +73,14 @@ def show(path: Path, source: Rendered) -> None:
     figure.savefig(path)
 
 
-def measured(source: Rendered, draws: int, steps: int) -> list[float]:
+def measured(source: SyntheticScans, draws: int, steps: int) -> list[float]:
     """Milliseconds of a draw, of a step on windows that are there, and on windows drawn beside."""
-    training = Training(source.settings, source.edge)
+    training = Trainer(source.settings, source.edge)
     source.batch(range(8))  # reads the anatomies
     ready = [source.batch(training.share(n)) for n in range(4)]
     for n in range(3):  # warm
         train_step(training, ready[n], n, steps)
-    coming = ahead(lambda n: source.batch(training.share(n)), range(steps), THREADS)
+    coming = prefetch(lambda n: source.batch(training.share(n)), range(steps), THREADS)
     return [
         timed(lambda n: source.batch([n]), draws),
         timed(lambda n: train_step(training, ready[n % 4], n, steps), steps),

@@ -21,7 +21,7 @@ from prepare import write_case
 
 from liverlib.io.nifti import write_volume
 from liverlib.io.scan import read_scan
-from liverlib.models.weights import SHIPPED
+from liverlib.models.weights import PRETRAINED
 from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 
 OPTIONS = ["", "--tta", "--probabilities", "--report report", "--tta --report report"]
@@ -64,7 +64,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scans", type=int, default=100)
     options = parser.parse_args()
     if options.part != "monai":
-        options.weights = (options.weights or SHIPPED).resolve()
+        options.weights = (options.weights or PRETRAINED).resolve()
     return options
 
 

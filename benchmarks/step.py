@@ -59,19 +59,19 @@ def measure(way: str, size: int, repeats: int) -> None:
     import torch
     from peers import original
 
-    from liverlib.training.settings import SECOND_LOOK
-    from liverlib.training.trainer import Training
+    from liverlib.training.settings import ROI_DEFAULTS
+    from liverlib.training.trainer import Trainer
 
     image = torch.rand(1, 1, size, size, size)
-    occupancy = torch.rand(1, 2, size, size, size).sort(dim=1, descending=True).values
+    soft_labels = torch.rand(1, 2, size, size, size).sort(dim=1, descending=True).values
     if way == "original":
-        recipe, classes = original(size), (occupancy >= 0.5).sum(1, keepdim=True)
-        del occupancy
+        recipe, classes = original(size), (soft_labels >= 0.5).sum(1, keepdim=True)
+        del soft_labels
         steps = (lambda: recipe.update(image, classes) for _ in range(repeats + 1))
     else:
-        settings = replace(SECOND_LOOK, batch=1, window=0, compiled=way.endswith("compiled"))
-        training = Training(settings, size)
-        steps = (lambda: training.update(image, occupancy, 1e-3, 50) for _ in range(repeats + 1))
+        settings = replace(ROI_DEFAULTS, batch=1, window=0, compiled=way.endswith("compiled"))
+        training = Trainer(settings, size)
+        steps = (lambda: training.update(image, soft_labels, 1e-3, 50) for _ in range(repeats + 1))
     seconds = []
     for step in steps:
         started = time.perf_counter()

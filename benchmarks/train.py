@@ -121,7 +121,7 @@ def learn(
     from entrants import entrant
 
     from liverlib.training.loop import validate
-    from liverlib.training.settings import SECOND_LOOK
+    from liverlib.training.settings import ROI_DEFAULTS
 
     runner = entrant(name, train, patch, steps)
     steps = runner.steps
@@ -135,7 +135,7 @@ def learn(
             continue
         started, seen = time.perf_counter(), seconds
         runner.network.eval()
-        row = validate(runner.network, held_out, SECOND_LOOK)
+        row = validate(runner.network, held_out, ROI_DEFAULTS)
         runner.network.train(not runner.averaged)
         took = time.perf_counter() - started
         dices = {which: row[f"validation_{which}_dice"] for which in TARGETS}
@@ -162,14 +162,14 @@ def print_row(name: str, curve: list[dict], target: float, whole: float) -> None
     last = curve[-1]
     at = [point for point in curve if point["seconds"] <= 1.02 * whole] or curve[:1]
 
-    def said(seconds: float, unit: float = 1.0, form: str = ".0f") -> str:
+    def text(seconds: float, unit: float = 1.0, form: str = ".0f") -> str:
         late = seconds == float("inf")
         return f"{'> ' * late}{(last['seconds'] if late else seconds) / unit:{form}}"
 
     times = {which: reached(curve, which) for which in TARGETS}
     dices = [f"{point['liver']:.3f}, {point['tumour']:.3f}" for point in (at[-1], last)]
-    print(f"| {name} | {said(times['liver'])} | {said(times['tumour'])} | "
-          f"{said(max(times.values()), target, '.1f')} | {dices[0]} | {dices[1]} | "
+    print(f"| {name} | {text(times['liver'])} | {text(times['tumour'])} | "
+          f"{text(max(times.values()), target, '.1f')} | {dices[0]} | {dices[1]} | "
           f"{last['seconds']:.0f} | {last['step']} | {last['gb']:.1f} |", flush=True)  # fmt: skip
 
 

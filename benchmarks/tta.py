@@ -15,9 +15,9 @@ import numpy as np
 from liverlib.data.cases import find_cases, labelled
 from liverlib.evaluation.case import score_case
 from liverlib.evaluation.summary import summarise
-from liverlib.inference.prediction import Seen
+from liverlib.inference.prediction import StageOutput
 from liverlib.inference.segmenter import SHIFTS, Segmenter, probabilities
-from liverlib.models.weights import SHIPPED
+from liverlib.models.weights import PRETRAINED
 from liverlib.synthesis.phantom.phantom import PhantomSettings, write_dataset
 
 WAYS = {
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=30)
     parser.add_argument("--seed", type=int, default=77)
     options = parser.parse_args()
-    segmenter = Segmenter.load(options.weights or SHIPPED)
+    segmenter = Segmenter.load(options.weights or PRETRAINED)
     settings = PhantomSettings(cases=options.cases, unlabelled=0, seed=options.seed)
     scores = {name: [] for name in WAYS}
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def main() -> None:
         told(name, found, scores["as it is"])
 
 
-def more(seen: Seen, network: object, ways: list) -> Seen:
+def more(seen: StageOutput, network: object, ways: list) -> StageOutput:
     """A look with the answers for the cube moved by a shift, or mirrored along an axis, too."""
     answers = [*seen.answers]
     for way in ways:
@@ -63,7 +63,7 @@ def more(seen: Seen, network: object, ways: list) -> Seen:
         else:
             cube = replace(seen.cube, image=np.ascontiguousarray(np.flip(seen.cube.image, way)))
             answers.append(np.flip(probabilities(network, cube), 1 + way))
-    return Seen(seen.cube, np.stack(answers))
+    return StageOutput(seen.cube, np.stack(answers))
 
 
 def told(name: str, found: list, usual: list) -> None:

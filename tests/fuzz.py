@@ -64,7 +64,7 @@ def check(cube: Cube, scan: Volume, label: Volume) -> None:
     assert abs(cube.image.mean() / 255 * (high - low) + low - mean) < 1
     for least in (1, 2):
         share = (label.voxels[part] >= least).mean()
-        assert abs(cube.occupancy[least - 1].mean() / 255 - share) < 1e-3 * share + 1 / 510
+        assert abs(cube.soft_labels[least - 1].mean() / 255 - share) < 1e-3 * share + 1 / 510
 
 
 def check_voxels(file: Path, volume: Volume) -> None:
@@ -98,14 +98,14 @@ def work(first: int, count: int) -> None:
             case = write_input(number, Path(folder))
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
             try:
-                said = outcome(case, Path(folder) / "cubes")
+                text = outcome(case, Path(folder) / "cubes")
             except BaseException as error:
                 last = traceback.extract_tb(error.__traceback__)[-1]
-                said = f"FAILED {type(error).__name__} {error} ({last.name})".replace("\n", " ")[
+                text = f"FAILED {type(error).__name__} {error} ({last.name})".replace("\n", " ")[
                     :300
                 ]
             signal.setitimer(signal.ITIMER_PROF, 0)
-        print(number, said, sep="\t", flush=True)
+        print(number, text, sep="\t", flush=True)
 
 
 def run(first: int, count: int) -> tuple[collections.Counter, list[str]]:
@@ -113,21 +113,21 @@ def run(first: int, count: int) -> tuple[collections.Counter, list[str]]:
     command = [sys.executable, str(Path(__file__)), "--work", "--first", str(first), str(count)]
     env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
-    said, failed, last = collections.Counter(), [], f"{first}\tstarted"
+    text, failed, last = collections.Counter(), [], f"{first}\tstarted"
     for line in process.stdout:
         last = line.strip()
         what = last.partition("\t")[2]
         if what.startswith("FAILED"):
             failed.append(last)
         elif what != "started":
-            said[what] += 1
+            text[what] += 1
     if process.wait() or last.endswith("started"):
         number = int(last.split("\t")[0])
         failed.append(f"{number}\tFAILED: the process died ({process.returncode})")
         if left := first + count - number - 1:  # go on after it
             more, also = run(number + 1, left)
-            said, failed = said + more, failed + also
-    return said, failed
+            text, failed = text + more, failed + also
+    return text, failed
 
 
 def main() -> int:
@@ -140,16 +140,16 @@ def main() -> int:
     if options.work:
         work(options.first, options.count)
         return 0
-    said, failed = collections.Counter(), []
+    text, failed = collections.Counter(), []
     parts = np.array_split(np.arange(options.first, options.first + options.count), 50)
     calls = [(int(part[0]), len(part)) for part in parts if len(part)]
     with ThreadPoolExecutor(options.processes) as pool:
         for one, wrong in pool.map(run, *zip(*calls, strict=True)):
-            said, failed = said + one, failed + wrong
-            print(f"{said.total()} done, {len(failed)} failed", file=sys.stderr)
-    for what, count in said.most_common(40):
+            text, failed = text + one, failed + wrong
+            print(f"{text.total()} done, {len(failed)} failed", file=sys.stderr)
+    for what, count in text.most_common(40):
         print(f"{count:7} {what}")
-    print(f"{said.total()} of {options.count} inputs ended as they should, {len(failed)} did not")
+    print(f"{text.total()} of {options.count} inputs ended as they should, {len(failed)} did not")
     print("\n".join(failed))
     return bool(failed)
 

@@ -55,7 +55,7 @@ def test_a_cached_cube_is_the_cube(cases, folder):
     (path,) = prepare(cases[:1], SETTINGS, folder)
     cached, made = Cube.load(path), to_cube(*cases[0].read(), SETTINGS)
     np.testing.assert_array_equal(cached.image, made.image)
-    np.testing.assert_array_equal(cached.occupancy, made.occupancy)
+    np.testing.assert_array_equal(cached.soft_labels, made.soft_labels)
     assert (cached.box, cached.shape, cached.method) == (made.box, made.shape, made.method)
     assert isinstance(cached.image, np.memmap)
 

@@ -90,10 +90,10 @@ def test_what_was_found_is_said_in_one_line(tmp_path, monkeypatch):
     touch(tmp_path / "a", "imagesTr/x.nii.gz", "labelsTr/x.nii.gz", "imagesTs/y.nii.gz")
     touch(tmp_path / "b", "imagesTr/x_0000.nii.gz", "labelsTr/x.nii.gz")
     touch(tmp_path / "c", "volumes/volume-0.nii", "labels/segmentation-0.nii")
-    said = [str(find_dataset(tmp_path / name)) for name in "abc"]
-    assert said[0] == "1 cases with a label, 1 without: MSD layout in a"
-    assert said[1] == "1 cases with a label: nnU-Net layout in b"
-    assert said[2] == "1 cases with a label: LiTS layout in c"
+    text = [str(find_dataset(tmp_path / name)) for name in "abc"]
+    assert text[0] == "1 cases with a label, 1 without: MSD layout in a"
+    assert text[1] == "1 cases with a label: nnU-Net layout in b"
+    assert text[2] == "1 cases with a label: LiTS layout in c"
 
 
 def test_the_original_projects_folder_is_found_and_named(tmp_path):

@@ -87,9 +87,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("said", FAULTS)
-def test_what_is_wrong_is_said(tmp_path, said):
-    (found,) = suspicions(case(tmp_path, **FAULTS[said])).values()
-    assert [text for text in found if said in text]
+def test_what_is_wrong_is_said(tmp_path, text):
+    (found,) = suspicions(case(tmp_path, **FAULTS[text])).values()
+    assert [text for text in found if text in text]
 
 
 def test_an_unreadable_case_is_one_suspicion_among_others(tmp_path):
@@ -134,9 +134,9 @@ def test_cases_without_label_are_looked_at_too(tmp_path):
 
 def test_the_command_prints_it_and_leaves_a_plot(tmp_path, capsys, own_home):
     assert main(["check", str(case(tmp_path / "data"))]) == 0
-    said = capsys.readouterr().out
-    assert "1 cases with a label: MSD layout" in said
-    assert "nothing looks wrong" in said
+    text = capsys.readouterr().out
+    assert "1 cases with a label: MSD layout" in text
+    assert "nothing looks wrong" in text
     assert (own_home / "results" / "check-data.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -20,7 +20,7 @@ WHOLE = CubeSettings(crop="all")
 
 def there_and_back(label: Volume, settings: CubeSettings) -> np.ndarray:
     cube = to_cube(label, label, settings)
-    return cube.to_grid(cube.occupancy / np.float32(255))
+    return cube.to_grid(cube.soft_labels / np.float32(255))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_resampling_keeps_a_constant_and_the_order_of_voxels(n, size):
 
 def test_occupancy_keeps_the_volume(liver):
     cube = to_cube(liver, liver, WHOLE)
-    whole = cube.occupancy[0].sum() / 255 * np.prod(liver.voxels.shape) / 128**3
+    whole = cube.soft_labels[0].sum() / 255 * np.prod(liver.voxels.shape) / 128**3
     assert whole == pytest.approx(np.count_nonzero(liver.voxels), rel=1e-3)
 
 
@@ -96,7 +96,7 @@ def test_a_cube_does_not_depend_on_how_the_file_is_stored(tmp_path, orientation)
     here = to_cube(scan, label, settings)
     there = to_cube(stored, read_label(tmp_path / "label.nii.gz", stored), settings)
     np.testing.assert_array_equal(here.image, there.image)
-    np.testing.assert_array_equal(here.occupancy, there.occupancy)
+    np.testing.assert_array_equal(here.soft_labels, there.soft_labels)
 
 
 def test_the_box_holds_the_body_and_not_the_table():
@@ -130,7 +130,7 @@ def test_the_real_scans_labels_survive(shared):
         scan = read_scan(shared / name / "image.nii.gz")
         label = read_label(shared / name / "label.nii.gz", scan)
         cube = to_cube(scan, label)
-        back = cube.to_grid(cube.occupancy / np.float32(255))
+        back = cube.to_grid(cube.soft_labels / np.float32(255))
         assert dice(label.voxels > 0, back > 0) > 0.98
         if (label.voxels == 2).any():
             assert dice(label.voxels == 2, back == 2) > 0.98

@@ -7,7 +7,7 @@ import pytest
 from liverlib.core.errors import LiverlibError
 from liverlib.io.dicom import read_dicom
 from liverlib.io.nifti import read_label, write_volume
-from liverlib.io.scan import find_scans, read_any
+from liverlib.io.scan import find_scans, read_scan
 from liverlib.io.volume import Grid
 
 pydicom = pytest.importorskip("pydicom", reason="the extra dicom is not installed")
@@ -205,4 +205,4 @@ def test_one_function_reads_files_and_folders(tmp_path):
     assert [path.name for path in found] == ["scan_2.nii.gz", "scan_10.nii"]
     assert find_scans(tmp_path / "ct") == [tmp_path / "ct"]
     for path in [*found, *find_scans(tmp_path / "ct")]:
-        np.testing.assert_array_equal(read_any(path).voxels, scan.voxels)
+        np.testing.assert_array_equal(read_scan(path).voxels, scan.voxels)

@@ -24,7 +24,7 @@ from liverlib.data.cases import find_cases
 from liverlib.data.remote_tar import Remote, tar_members
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.pipeline.paths import home
-from liverlib.pipeline.run import LOOKS, Run
+from liverlib.pipeline.run import STAGES, Run
 from liverlib.preprocessing import stream
 from liverlib.preprocessing.cache import prepare
 from liverlib.preprocessing.cube import Cube, CubeSettings
@@ -230,9 +230,9 @@ LASTING = {
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_fault_that_lasts_ends_in_one_clear_error(web, tmp_path, fault):
     tar_members(Remote(web.url), tmp_path / ".download" / "list.json")
-    answer, said = LASTING[fault]
+    answer, text = LASTING[fault]
     web.faults = [answer] * 500
-    with pytest.raises(LiverlibError, match=said) as error:
+    with pytest.raises(LiverlibError, match=text) as error:
         download.fetch(1, web.url, tmp_path)
     assert str(error.value).startswith(web.url)
     assert content(tmp_path) == {}
@@ -482,7 +482,7 @@ def test_streamed_cubes_are_trained_on_and_scored_once_their_scans_are_fetched(
     download_ = ["download", "--url", web.url, "--to", str(folder)]
     assert main([*download_, "--cases", "all", "--into-cubes", *small]) == 0
     assert "12 cases with a label, 12 of them as cubes alone: MSD" in capsys.readouterr().out
-    for look in LOOKS:
+    for look in STAGES:
         for one in "channels 4 8|epochs 1|steps 1|window 0|warmup 0".split("|"):
             small += f"--{look}.{one}".split()
     whole_way = ["--data", str(folder), "--run", "streamed", *small]
@@ -492,9 +492,9 @@ def test_streamed_cubes_are_trained_on_and_scored_once_their_scans_are_fetched(
     capsys.readouterr()
 
     assert main(["run", *whole_way]) == 2
-    said = capsys.readouterr().err
-    assert "of 2 cases needed here it has the cubes alone" in said
-    names = said.split("--cases")[1].split()
+    text = capsys.readouterr().err
+    assert "of 2 cases needed here it has the cubes alone" in text
+    names = text.split("--cases")[1].split()
     assert main([*download_, "--cases", *names]) == 0
     assert "12 cases with a label, 10 of them as cubes alone" in capsys.readouterr().out
     assert main(["run", *whole_way]) == 0
@@ -553,15 +553,15 @@ def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
         stream.fetch_cubes("all", bad, tmp_path / "to", [TINY], tmp_path)
     (cube,) = tmp_path.rglob("*.safetensors")
     assert cube.stem.startswith("liver_1-")
-    assert np.any(Cube.load(cube).occupancy)
+    assert np.any(Cube.load(cube).soft_labels)
 
 
 def test_the_command_downloads_and_says_what_is_there(web, tmp_path, capsys):
     arguments = ["download", "--url", web.url, "--to", str(tmp_path / "d")]
     assert main([*arguments, "--cases", "2"]) == 0
-    said = capsys.readouterr().out
-    assert "2 cases with a label: MSD layout" in said
-    assert "CC BY-SA 4.0" in said
+    text = capsys.readouterr().out
+    assert "2 cases with a label: MSD layout" in text
+    assert "CC BY-SA 4.0" in text
     assert main([*arguments, "--cases", "liver_5", "liver_7"]) == 0
     assert "4 cases with a label" in capsys.readouterr().out
     assert main([*arguments, "--into-cubes", "--cube.size", "16", "--cases", "2"]) == 0

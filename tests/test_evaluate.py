@@ -228,8 +228,8 @@ def test_the_lesion_pairs_measure_as_published(shared, tmp_path):
 def test_the_command_writes_a_table_csv_and_json(folders, tmp_path, capsys):
     where = ["--reference", str(folders[0]), "--predicted", str(folders[1]), "--workers", "1"]
     assert main(["evaluate", *where, "-o", str(tmp_path / "scores")]) == 0
-    said = capsys.readouterr().out
-    assert "95 % interval" in said and "Not a medical device" in said
+    text = capsys.readouterr().out
+    assert "95 % interval" in text and "Not a medical device" in text
     with open(tmp_path / "scores" / "cases.csv", newline="") as file:
         cases = list(csv.DictReader(file))
     assert [case["name"] for case in cases] == [f"liver_{n}" for n in range(4)]

@@ -26,10 +26,10 @@ def file(tmp_path_factory):
 
 
 def test_damaged_files_end_in_a_right_cube_or_a_refusal():
-    said, failed = fuzz.run(first=1_000_000, count=150)
+    text, failed = fuzz.run(first=1_000_000, count=150)
     assert not failed
-    assert said.total() == 150
-    assert said["made"] > 5
+    assert text.total() == 150
+    assert text["made"] > 5
 
 
 def test_the_fuzzer_sees_what_goes_wrong(tmp_path, monkeypatch):

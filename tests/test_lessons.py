@@ -27,13 +27,13 @@ def texts(figure) -> list[str]:
 
 def feature_maps(network: UNet3D, size: int) -> list[str]:
     """The shape of what each encoder and decoder makes, as the diagram writes it."""
-    said = []
+    text = []
     for block in [*network.encoders, *network.decoders]:
         block.register_forward_hook(
-            lambda _, __, made: said.append(f"{made.shape[1]} × {made.shape[-1]}³")
+            lambda _, __, made: text.append(f"{made.shape[1]} × {made.shape[-1]}³")
         )
     network(torch.zeros(1, 1, size, size, size))
-    return said
+    return text
 
 
 @pytest.mark.parametrize("kind", [{"channels": (4, 8, 16)}, {"channels": (4, 8), "fold": 1}])
@@ -55,16 +55,16 @@ def test_boxes_of_the_diagram_do_not_overlap():
 
 
 def test_a_batch_is_seen_where_its_tumours_are():
-    image, occupancy = torch.full((2, 1, 8, 8, 8), 0.5), torch.zeros(2, 2, 8, 8, 8)
-    occupancy[0, :, 2:5, 2:5, 6] = 1
-    occupancy[1, 0, 2:5, 2:5, 3] = 1
-    figure = batch(image, occupancy)
+    image, soft_labels = torch.full((2, 1, 8, 8, 8), 0.5), torch.zeros(2, 2, 8, 8, 8)
+    soft_labels[0, :, 2:5, 2:5, 6] = 1
+    soft_labels[1, 0, 2:5, 2:5, 3] = 1
+    figure = batch(image, soft_labels)
     assert [axis.get_title() for axis in figure.axes] == ["slice 6 of 8", "slice 3 of 8"]
     tumour, liver = (np.asarray(axis.images[0].get_array()) for axis in figure.axes)
     outlines = (np.array(COLOURS[name]) for name in ("tumour", "liver"))
     for picture, colour in zip((tumour, liver), outlines, strict=True):
         assert set(map(tuple, picture.reshape(-1, 3))) == {(128, 128, 128), tuple(colour)}
-    assert batch(image, occupancy, [1, 2]).axes[1].get_title() == "slice 2 of 8"
+    assert batch(image, soft_labels, [1, 2]).axes[1].get_title() == "slice 2 of 8"
 
 
 def test_live_curves_replace_themselves(monkeypatch):

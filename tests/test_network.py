@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from liverlib.core.device import mixed_precision
 from liverlib.core.errors import LiverlibError
-from liverlib.models.losses import class_shares, cross_entropy, dice_cross_entropy, soft_dice
+from liverlib.models.losses import class_targets, cross_entropy, dice_cross_entropy, soft_dice
 from liverlib.models.unet import UNet3D, fold, unfold
 from liverlib.models.weights import FORMAT, load_networks, save_networks
 from liverlib.training.augment import augment, implant
@@ -85,9 +85,9 @@ def weight_file(path, kind):
         ("another shape", "another shape"),
     ],
 )
-def test_weights_that_do_not_fit_are_refused(tmp_path, kind, said):
+def test_weights_that_do_not_fit_are_refused(tmp_path, kind, text):
     path = weight_file(tmp_path / "w.safetensors", kind)
-    with pytest.raises(LiverlibError, match=said) as caught:
+    with pytest.raises(LiverlibError, match=text) as caught:
         load_networks(path)
     assert str(path) in str(caught.value)
 
@@ -176,10 +176,10 @@ def test_their_sum_is_monais():
 
 
 def test_shares_of_classes_add_up():
-    occupancy = torch.rand(2, 2, 3, 3, 3).sort(dim=1, descending=True).values
-    shares = class_shares(occupancy)
+    soft_labels = torch.rand(2, 2, 3, 3, 3).sort(dim=1, descending=True).values
+    shares = class_targets(soft_labels)
     assert torch.allclose(shares.sum(1), torch.ones(2, 3, 3, 3))
-    assert torch.equal(shares[:, 2], occupancy[:, 1])
+    assert torch.equal(shares[:, 2], soft_labels[:, 1])
 
 
 @given(seed=st.integers(0, 10_000))
@@ -188,11 +188,11 @@ def test_changes_keep_image_and_shares_together(seed):
     """A ball that is bright exactly where it is liver stays so, whatever the affine."""
     places = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 24)] * 3, indexing="ij"))
     ball = (places.square().sum(0) < 0.3).float()[None, None]
-    occupancy = torch.cat([ball, torch.zeros_like(ball)], 1)
-    image, changed = augment(ball * 0.4 + 0.3, occupancy, torch.Generator().manual_seed(seed))
+    soft_labels = torch.cat([ball, torch.zeros_like(ball)], 1)
+    image, changed = augment(ball * 0.4 + 0.3, soft_labels, torch.Generator().manual_seed(seed))
     inside, outside = image[changed[:, :1] > 0.95], image[changed[:, :1] < 0.05]
     assert inside.mean() > outside.mean() + 0.2
-    assert changed.shape == occupancy.shape
+    assert changed.shape == soft_labels.shape
     assert 0 <= changed.min() <= changed.max() <= 1 + 1e-6
 
 
@@ -208,15 +208,15 @@ def test_equal_seeds_give_equal_changes():
 def test_made_up_tumours_lie_in_the_liver_and_change_nothing_else(seed):
     places = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 32)] * 3, indexing="ij"))
     ball = (places.square().sum(0) < 0.5).float()
-    occupancy = torch.zeros(2, 2, 32, 32, 32)
-    occupancy[0, 0] = ball  # the second sample shows no liver
+    soft_labels = torch.zeros(2, 2, 32, 32, 32)
+    soft_labels[0, 0] = ball  # the second sample shows no liver
     image = torch.rand(2, 1, 32, 32, 32)
     random = torch.Generator().manual_seed(seed)
-    changed, shares = implant(image, occupancy, random)
+    changed, shares = implant(image, soft_labels, random)
     outside = (ball == 0).expand(2, 1, -1, -1, -1)
     assert torch.equal(changed[outside], image[outside])
     assert torch.equal(changed[1], image[1])
-    assert torch.equal(shares[:, 0], occupancy[:, 0])
+    assert torch.equal(shares[:, 0], soft_labels[:, 0])
     assert shares[0, 1].sum() > 5
     assert not shares[0, 1][ball == 0].any()
     assert not torch.equal(changed[0], image[0])

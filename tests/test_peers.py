@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from liverlib.evaluation.overlap import dice
 from liverlib.evaluation.surface_distance import (
     surface_dice,
-    surface_dice_by_area,
+    surface_dice,
     surface_distances,
     surface_score,
     surfel_distances,
@@ -54,7 +54,7 @@ def test_surfaces_by_area_are_those_of_surface_distance(deepmind, a, b, spacing,
         warnings.simplefilter("ignore", DeprecationWarning)
         theirs = deepmind.compute_surface_distances(a, b, spacing)
     agreed = deepmind.compute_surface_dice_at_tolerance(theirs, tolerance)
-    assert surface_dice_by_area(a, b, spacing, [tolerance])[0] == pytest.approx(agreed)
+    assert surface_dice(a, b, spacing, [tolerance])[0] == pytest.approx(agreed)
     averages = deepmind.compute_average_surface_distance(theirs)
     ours = [
         (distance * area).sum() / area.sum() for distance, area in surfel_distances(a, b, spacing)
@@ -108,7 +108,7 @@ def test_surface_dice_by_area_is_monais_between_voxels(monai, a, b, spacing, tol
             spacing=spacing,
             use_subvoxels=True,
         ).item()
-    assert surface_dice_by_area(a, b, spacing, [tolerance])[0] == pytest.approx(theirs, abs=1e-5)
+    assert surface_dice(a, b, spacing, [tolerance])[0] == pytest.approx(theirs, abs=1e-5)
 
 
 @settings(deadline=None)

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from liverlib.models.weights import SHIPPED
-from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings, to_cube
-from liverlib.synthesis.label_maps import AnatomySettings, make_anatomy, write_anatomies
+from liverlib.models.weights import PRETRAINED
+from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
+from liverlib.synthesis.label_maps import LabelMapSettings, make_label_map, write_label_maps
 from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 from liverlib.training.settings import TrainSettings
 
@@ -46,29 +46,29 @@ def phantoms() -> dict[str, str]:
         found[f"phantom {index}"] = digest(scan.voxels, label.voxels, scan.grid.affine)
         for kind in kinds:
             cube = to_cube(scan, label, kind)
-            found[f"cube {kind.crop} {index}"] = digest(cube.image, cube.occupancy)
+            found[f"cube {kind.crop} {index}"] = digest(cube.image, cube.soft_labels)
     return found
 
 
 def second(first: CubeSettings) -> CubeSettings:
-    return replace(first, crop="liver", window=LIVER_WINDOW)
+    return replace(first, crop="liver", window=ROI_WINDOW)
 
 
 def label_maps() -> dict[str, str]:
-    maps = (make_anatomy(index, AnatomySettings()) for index in (0, 1))
+    maps = (make_label_map(index, LabelMapSettings()) for index in (0, 1))
     return {f"label map {i}": digest(*(m[key] for key in sorted(m))) for i, m in enumerate(maps)}
 
 
 def synthetic() -> dict[str, str]:
-    from liverlib.synthesis.generator import Rendered
+    from liverlib.synthesis.generator import SyntheticScans
 
-    settings, found = AnatomySettings(count=2), {}
+    settings, found = LabelMapSettings(count=2), {}
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_anatomies(folder, settings, 1)
+        paths = write_label_maps(folder, settings, 1)
         for kind in (CubeSettings(), second(CubeSettings())):
             for window in (0, 64):
                 training = TrainSettings(window=window, seed=3)
-                scans = Rendered(paths, settings.spacing, kind, training)
+                scans = SyntheticScans(paths, settings.spacing, kind, training)
                 for n in range(2):
                     batch = scans.batch(range(2 * n, 2 * n + 2))
                     name = f"synthetic {kind.crop} {window} {n}"
@@ -81,7 +81,7 @@ def masks() -> dict[str, str]:
     from liverlib.io.dicom import read_dicom
     from liverlib.io.scan import read_scan
 
-    shared, segmenter = Path(__file__).parents[2] / "shared" / "data", Segmenter.load(SHIPPED)
+    shared, segmenter = Path(__file__).parents[2] / "shared" / "data", Segmenter.load(PRETRAINED)
     scans = {
         "ct_3mm": read_scan(shared / "ct_3mm" / "image.nii.gz"),
         "ct_dicom": read_dicom(shared / "ct_dicom" / "slices"),
@@ -91,10 +91,10 @@ def masks() -> dict[str, str]:
 
 
 def test_the_weights_are_the_same_to_the_bit():
-    assert tensors(SHIPPED) == TENSORS
+    assert tensors(PRETRAINED) == TENSORS
 
 
 if __name__ == "__main__":
-    found = phantoms() | label_maps() | synthetic() | masks() | {"tensors": tensors(SHIPPED)}
+    found = phantoms() | label_maps() | synthetic() | masks() | {"tensors": tensors(PRETRAINED)}
     found |= {f"file {path}": tensors(Path(path)) for path in sys.argv[1:]}
     print(json.dumps(found, indent=1))

@@ -166,10 +166,10 @@ def test_real_scans_can_be_shown(shared):
 def test_the_histogram_tells_liver_from_tumour(case):
     scan, label, _ = case
     axis = figures.histogram(scan, label, window=(200, 50)).axes[0]
-    said = " ".join(axis.get_legend_handles_labels()[1])
+    text = " ".join(axis.get_legend_handles_labels()[1])
     for value, name in ((1, "liver"), (2, "tumour")):
-        assert f"{name}: {scan.voxels[label.voxels == value].mean():.0f} ± " in said
-    assert "window: -50 to 150 HU" in said
+        assert f"{name}: {scan.voxels[label.voxels == value].mean():.0f} ± " in text
+    assert "window: -50 to 150 HU" in text
     assert sum(patch.get_height() for patch in axis.patches) == pytest.approx(200, abs=1)
     assert "tumour" not in str(
         figures.histogram(scan, without_tumour(label)).axes[0].get_legend_handles_labels()[1]

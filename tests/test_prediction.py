@@ -10,9 +10,9 @@ import torch
 from conftest import simple_case
 from liverlib.cli.main import main
 from liverlib.core.settings import to_dict
-from liverlib.inference.postprocessing import Rules, keep
-from liverlib.inference.prediction import Prediction, Seen
-from liverlib.inference.segmenter import SHIFTS, Look, Segmenter, probabilities
+from liverlib.inference.postprocessing import PostprocessSettings, keep
+from liverlib.inference.prediction import Prediction, StageOutput
+from liverlib.inference.segmenter import SHIFTS, Stage, Segmenter, probabilities
 from liverlib.io.nifti import write_volume
 from liverlib.io.scan import read_scan
 from liverlib.io.volume import Grid, Volume
@@ -23,13 +23,15 @@ from liverlib.preprocessing.cube import CubeSettings, to_cube
 WHOLE = CubeSettings(40, crop="all")
 
 
-def seen_as(label: np.ndarray, grid: Grid, *more: np.ndarray) -> Seen:
+def seen_as(label: np.ndarray, grid: Grid, *more: np.ndarray) -> StageOutput:
     """A look, voxel by voxel of the scan, whose answers are such labels."""
     cubes = [
         to_cube(Volume(np.zeros(one.shape, np.int16), grid), Volume(one, grid), WHOLE)
         for one in (label, *more)
     ]
-    return Seen(cubes[0], np.stack([cube.occupancy.astype(np.float32) / 255 for cube in cubes]))
+    return StageOutput(
+        cubes[0], np.stack([cube.soft_labels.astype(np.float32) / 255 for cube in cubes])
+    )
 
 
 @pytest.fixture
@@ -44,10 +46,10 @@ def two_pieces():
 @pytest.mark.parametrize(
     ("rules", "liver", "tumour"),
     [
-        (Rules(), False, False),
-        (Rules(inside=False), False, True),
-        (Rules(largest=False), True, True),
-        (Rules(largest=False, inside=False), True, True),
+        (PostprocessSettings(), False, False),
+        (PostprocessSettings(inside=False), False, True),
+        (PostprocessSettings(largest=False), True, True),
+        (PostprocessSettings(largest=False, inside=False), True, True),
     ],
 )
 def test_each_rule_takes_out_what_it_says(two_pieces, rules, liver, tumour):
@@ -60,11 +62,11 @@ def test_each_rule_takes_out_what_it_says(two_pieces, rules, liver, tumour):
 
 
 def test_rules_say_what_they_do():
-    assert str(Rules()) == (
+    assert str(PostprocessSettings()) == (
         "liver: the largest piece; tumours: inside it, of a mean probability from 0.7"
     )
-    assert "tumours: anywhere" in str(Rules(inside=False))
-    assert "liver: every piece" in str(Rules(largest=False))
+    assert "tumours: anywhere" in str(PostprocessSettings(inside=False))
+    assert "liver: every piece" in str(PostprocessSettings(largest=False))
 
 
 @pytest.mark.parametrize(("sure", "kept"), [(0.0, True), (0.6, True), (0.7, False)])
@@ -72,7 +74,7 @@ def test_lesions_that_the_networks_doubt_become_liver(two_pieces, sure, kept):
     """Two networks of three draw the tumours: a probability of two thirds."""
     grid = Grid.of((40, 40, 40), np.diag([2, 2, 2, 1.0]))
     seen = seen_as(two_pieces, grid, (two_pieces > 0).astype(np.uint8), two_pieces)
-    mask = Prediction(grid, "", [seen], Rules(sure=sure)).mask().voxels
+    mask = Prediction(grid, "", [seen], PostprocessSettings(sure=sure)).mask().voxels
     assert (mask[25:28, 20:23, 20:23] == (2 if kept else 1)).all()
     np.testing.assert_array_equal(mask[20:35] > 0, two_pieces[20:35] > 0)
 
@@ -85,7 +87,7 @@ def test_probabilities_are_the_networks_own_and_agree_with_the_mask(two_pieces):
     assert liver.dtype == tumour.dtype == np.uint8
     np.testing.assert_array_equal(liver, 170 * (two_pieces >= 1))  # two thirds, rules or not
     np.testing.assert_array_equal(tumour, 170 * (two_pieces == 2))
-    everything = replace(prediction, rules=Rules(largest=False, sure=0)).mask().voxels
+    everything = replace(prediction, rules=PostprocessSettings(largest=False, sure=0)).mask().voxels
     np.testing.assert_array_equal(everything, (liver > 127).astype(np.uint8) + (tumour > 127))
 
 
@@ -93,7 +95,9 @@ def test_the_maps_hold_what_the_second_look_says_inside_its_box():
     grid = Grid.of((40, 40, 40), np.diag([2, 2, 2, 1.0]))
     scan, box = Volume(np.zeros((40, 40, 40), np.int16), grid), ((5, 35),) * 3
     looks = [
-        Seen(to_cube(scan, None, WHOLE, part), np.full((1, 2, 40, 40, 40), value, np.float32))
+        StageOutput(
+            to_cube(scan, None, WHOLE, part), np.full((1, 2, 40, 40, 40), value, np.float32)
+        )
         for part, value in ((None, 0.2), (box, 1.0))
     ]
     tumour = Prediction(grid, "", looks).probability(2)
@@ -141,7 +145,7 @@ def test_a_shift_is_undone():
 def test_test_time_augmentation_averages_over_the_shifts():
     scan, _ = simple_case()
     network = UNet3D((4, 8)).eval()
-    look = Look([network], CubeSettings(size=32))
+    look = Stage([network], CubeSettings(size=32))
     seen = Segmenter(look, tta=True).predict(scan).looks[0]
     answers = [probabilities(network, seen.cube, shift) for shift in SHIFTS]
     np.testing.assert_allclose(seen.mean, np.mean(answers, axis=0), atol=1e-6)
@@ -151,7 +155,7 @@ def test_test_time_augmentation_averages_over_the_shifts():
 def test_nothing_is_dropped_from_a_single_piece():
     shares = np.random.default_rng(0).random((2, 8, 8, 8)).astype(np.float32)
     shares[0] = 0.9
-    np.testing.assert_array_equal(keep(shares, Rules(sure=0)), shares)
+    np.testing.assert_array_equal(keep(shares, PostprocessSettings(sure=0)), shares)
 
 
 @pytest.fixture
@@ -175,8 +179,8 @@ def test_the_command_writes_maps_and_a_report_and_says_what_it_did(files, tmp_pa
     out = tmp_path / "masks" / "ct.nii.gz"
     more = ["--probabilities", "--tta", "--all-pieces", "--report", str(tmp_path / "report")]
     assert main([*files, "-o", str(out), *more]) == 0
-    said = capsys.readouterr().out
-    assert "liver: every piece; tumours: inside it, of a mean probability from 0.7; aver" in said
+    text = capsys.readouterr().out
+    assert "liver: every piece; tumours: inside it, of a mean probability from 0.7; aver" in text
     scan, mask = nib.load(tmp_path / "ct.nii.gz"), nib.load(out)
     maps = [nib.load(out.parent / "probabilities" / f"ct_{n}.nii.gz") for n in ("liver", "tumour")]
     liver, tumour = (one.get_fdata() for one in maps)

@@ -13,30 +13,30 @@ from liverlib.core.errors import LiverlibError
 from liverlib.models.unet import UNet3D
 from liverlib.models.weights import load_networks, save_networks
 from liverlib.preprocessing.boxes import MARGIN_MM
-from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
 from liverlib.synthesis import contrast, generator, label_maps
-from liverlib.synthesis.deformation import Pose, view
-from liverlib.synthesis.generator import Rendered
-from liverlib.synthesis.label_maps import AIR, AnatomySettings, make_anatomy, write_anatomies
+from liverlib.synthesis.deformation import Deformation, view
+from liverlib.synthesis.generator import SyntheticScans
+from liverlib.synthesis.label_maps import AIR, LabelMapSettings, make_label_map, write_label_maps
 from liverlib.synthesis.phantom import liver
 from liverlib.synthesis.phantom.body import UNDER_THE_SKIN
 from liverlib.synthesis.phantom.liver import LIVERS
 from liverlib.training.loop import train
-from liverlib.training.settings import SECOND_LOOK
+from liverlib.training.settings import ROI_DEFAULTS
 
-COARSE = AnatomySettings(count=2, seed=5, spacing=4.0)
-LIVER = CubeSettings(size=64, crop="liver", window=LIVER_WINDOW)
+COARSE = LabelMapSettings(count=2, seed=5, spacing=4.0)
+LIVER = CubeSettings(size=64, crop="liver", window=ROI_WINDOW)
 BODY = CubeSettings(size=64)
-SMALL = replace(SECOND_LOOK, channels=(4, 8), window=32, epochs=2, steps=3, implants=0.0)
+SMALL = replace(ROI_DEFAULTS, channels=(4, 8), window=32, epochs=2, steps=3, implants=0.0)
 
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
-    return write_anatomies(tmp_path_factory.mktemp("anatomies"), COARSE, workers=1)
+    return write_label_maps(tmp_path_factory.mktemp("anatomies"), COARSE, workers=1)
 
 
 def test_an_anatomy_depends_on_its_settings_and_index_alone(paths):
-    again = make_anatomy(1, COARSE)
+    again = make_label_map(1, COARSE)
     for name, array in load_file(paths[1]).items():
         np.testing.assert_array_equal(array, again[name])
     assert not np.array_equal(again["table"], load_file(paths[0])["table"])
@@ -59,7 +59,7 @@ def test_a_large_left_lobe_hangs_lower_than_a_usual_one():
     def lowest(kind: str) -> list[int]:
         """The slices that the left lobes of some anatomies reach down to."""
         with patch.object(label_maps, "LIVER_ODDS", np.equal(LIVERS, kind).astype(float)):
-            made = [make_anatomy(n, COARSE) for n in range(4)]
+            made = [make_label_map(n, COARSE) for n in range(4)]
         livers = [one["table"][one["tissue"], 2] > 0 for one in made]
         return [np.argwhere(liver[: len(liver) // 2])[:, 2].min() for liver in livers]
 
@@ -71,7 +71,7 @@ def test_an_artery_and_bile_ducts_run_through_the_liver():
     def within(index: int, draw) -> np.ndarray:
         """The HU of the liver's voxels."""
         with patch.object(label_maps, "draw_artery_and_duct", draw):
-            anatomy = make_anatomy(index, replace(COARSE, spacing=2.0))
+            anatomy = make_label_map(index, replace(COARSE, spacing=2.0))
         hu, _, liver = anatomy["table"].T
         return hu[anatomy["tissue"]][liver[anatomy["tissue"]] > 0]
 
@@ -84,32 +84,32 @@ def test_an_artery_and_bile_ducts_run_through_the_liver():
 def test_ready_anatomies_are_kept_and_more_of_them_join(paths):
     before = [path.stat().st_mtime_ns for path in paths]
     folder = paths[0].parents[1]
-    more = write_anatomies(folder, replace(COARSE, count=3), workers=1)
+    more = write_label_maps(folder, replace(COARSE, count=3), workers=1)
     assert more[:2] == list(paths)
     assert [path.stat().st_mtime_ns for path in paths] == before
 
 
 @pytest.mark.parametrize("cube", [BODY, LIVER], ids=["body", "liver"])
 def test_a_draw_depends_on_the_seed_and_its_number_alone(paths, cube):
-    image, occupancy = Rendered(paths, 4.0, cube, SMALL).batch([3, 4])
-    assert image.shape == (2, 1, 32, 32, 32) and occupancy.shape == (2, 2, 32, 32, 32)
-    assert image.dtype == occupancy.dtype == torch.uint8
-    late, _ = Rendered(paths, 4.0, cube, SMALL).batch([4])
+    image, soft_labels = SyntheticScans(paths, 4.0, cube, SMALL).batch([3, 4])
+    assert image.shape == (2, 1, 32, 32, 32) and soft_labels.shape == (2, 2, 32, 32, 32)
+    assert image.dtype == soft_labels.dtype == torch.uint8
+    late, _ = SyntheticScans(paths, 4.0, cube, SMALL).batch([4])
     assert torch.equal(late[0], image[1])
-    other, _ = Rendered(paths, 4.0, cube, replace(SMALL, seed=1)).batch([4])
+    other, _ = SyntheticScans(paths, 4.0, cube, replace(SMALL, seed=1)).batch([4])
     assert not torch.equal(other[0], image[1])
-    twice, _ = Rendered(paths[:1], 4.0, cube, SMALL).batch([0, 1])
+    twice, _ = SyntheticScans(paths[:1], 4.0, cube, SMALL).batch([0, 1])
     assert not torch.equal(twice[0], twice[1])  # the same anatomy
 
 
 def test_whole_scans_are_not_drawn(paths):
     with pytest.raises(LiverlibError, match=r"the body or liver, not cube\.crop=all"):
-        Rendered(paths, 4.0, replace(BODY, crop="all"), SMALL)
+        SyntheticScans(paths, 4.0, replace(BODY, crop="all"), SMALL)
 
 
 def test_a_pose_knows_where_the_liver_ends(paths):
     """The box of the second look is as tight about a drawn liver as about one that was found."""
-    source = Rendered(paths, 4.0, LIVER, SMALL)
+    source = SyntheticScans(paths, 4.0, LIVER, SMALL)
     for n in range(2):
         anatomy = source._anatomy(n)
         liver = np.argwhere(anatomy.table[anatomy.tissue.numpy(), 2] > 0)
@@ -119,14 +119,14 @@ def test_a_pose_knows_where_the_liver_ends(paths):
 
 def test_a_body_is_not_cut_by_its_map():
     for n in (0, 5):
-        tissue = make_anatomy(n, COARSE)["tissue"]
+        tissue = make_label_map(n, COARSE)["tissue"]
         assert all((tissue.take(end, axis) == AIR).all() for axis in (0, 1) for end in (0, -1))
 
 
 def test_tumours_lie_in_the_liver_in_about_two_of_three_windows(paths):
-    draws = Rendered(paths, 4.0, LIVER, replace(SMALL, liver=0.67))
-    _, occupancy = draws.batch(range(60))
-    liver, tumour = occupancy.transpose(0, 1).int()
+    draws = SyntheticScans(paths, 4.0, LIVER, replace(SMALL, liver=0.67))
+    _, soft_labels = draws.batch(range(60))
+    liver, tumour = soft_labels.transpose(0, 1).int()
     assert (tumour <= liver).all()
     full = (liver > 230).sum((1, 2, 3)) > 3000
     with_tumour = (tumour > 127).sum((1, 2, 3)) > 0
@@ -139,10 +139,10 @@ def test_the_livers_cube_holds_all_of_it_at_mid_grey(paths):
     settings = replace(SMALL, window=0)
     with (
         patch.object(generator, "draw_tumours", lambda *_: None),
-        patch.object(Rendered, "_start", lambda *_: np.zeros(3)),
+        patch.object(SyntheticScans, "_start", lambda *_: np.zeros(3)),
     ):
-        image, occupancy = Rendered(paths, 4.0, LIVER, settings).batch(range(12))
-    liver = occupancy[:, 0] > 200
+        image, soft_labels = SyntheticScans(paths, 4.0, LIVER, settings).batch(range(12))
+    liver = soft_labels[:, 0] > 200
     greys = [image[n, 0][liver[n]].float().median().item() for n in range(12)]
     assert np.median(greys) == pytest.approx(127, abs=12)
     for one in liver:
@@ -153,8 +153,8 @@ def test_the_livers_cube_holds_all_of_it_at_mid_grey(paths):
 
 
 def test_a_pose_leads_from_the_patient_to_the_map_and_back(paths):
-    anatomy = Rendered(paths, 4.0, LIVER, SMALL)._anatomy(0)
-    pose = Pose(anatomy, np.random.default_rng(0))
+    anatomy = SyntheticScans(paths, 4.0, LIVER, SMALL)._anatomy(0)
+    pose = Deformation(anatomy, np.random.default_rng(0))
     apart = []
     for n in range(0, len(pose.liver), 50):
         start = pose.liver[n] - 0.5 * np.ones(3)  # a block of one voxel of 1 mm, around a place
@@ -197,7 +197,7 @@ def test_other_organs_and_vessels_come_to_look_like_the_liver(paths):
 
 
 def test_what_fills_the_belly_leaves_liver_and_fat_under_the_skin_alone(paths):
-    source = Rendered(paths, 4.0, LIVER, SMALL)
+    source = SyntheticScans(paths, 4.0, LIVER, SMALL)
     table = load_file(paths[0])["table"]
     found = [source._stuffing(table, np.random.default_rng(n)) for n in range(60)]
     assert 0.1 < np.mean([bool(one) for one in found]) < 0.5
@@ -210,11 +210,11 @@ def test_what_fills_the_belly_leaves_liver_and_fat_under_the_skin_alone(paths):
 
 
 def test_some_scans_are_slabs_of_a_few_centimetres(paths):
-    anatomy = Rendered(paths, 4.0, LIVER, SMALL)._anatomy(0)
+    anatomy = SyntheticScans(paths, 4.0, LIVER, SMALL)._anatomy(0)
     thick = []
     for n in range(100):
         random = np.random.default_rng(n)
-        low, high = view(Pose(anatomy, random), "body", random)
+        low, high = view(Deformation(anatomy, random), "body", random)
         thick.append(high[2] - low[2])
     assert 0.02 < np.mean(np.array(thick) < 81) < 0.2
     assert min(thick) >= 30 - 1e-6
@@ -222,11 +222,11 @@ def test_some_scans_are_slabs_of_a_few_centimetres(paths):
 
 def test_the_second_looks_box_is_now_and_then_wrong(paths):
     """As after a first look that took the spleen for liver, or missed the dome."""
-    anatomy = Rendered(paths, 4.0, LIVER, SMALL)._anatomy(0)
+    anatomy = SyntheticScans(paths, 4.0, LIVER, SMALL)._anatomy(0)
     wider = []
     for n in range(60):
         random = np.random.default_rng(n)
-        pose = Pose(anatomy, random)
+        pose = Deformation(anatomy, random)
         low, _ = view(pose, "liver", random)
         wider.append(pose.liver[:, 0].min() - MARGIN_MM - low[0])
     assert np.abs(np.median(wider)) < 4
@@ -242,7 +242,7 @@ def validation(tmp_path):
 
 def test_a_training_on_drawn_scans_goes_on_where_it_was_stopped(paths, validation, tmp_path):
     torch.set_num_threads(1)
-    source = Rendered(paths, 4.0, LIVER, SMALL)
+    source = SyntheticScans(paths, 4.0, LIVER, SMALL)
     whole = train(source, validation, tmp_path / "whole", SMALL)
     assert len(whole) == 2 and np.isfinite(whole[-1]["train_loss"])
 
@@ -251,13 +251,16 @@ def test_a_training_on_drawn_scans_goes_on_where_it_was_stopped(paths, validatio
 
     with pytest.raises(KeyboardInterrupt):
         train(source, validation, tmp_path / "parts", SMALL, on_epoch=stop)
-    train(Rendered(paths, 4.0, LIVER, SMALL), validation, tmp_path / "parts", SMALL)
+    train(SyntheticScans(paths, 4.0, LIVER, SMALL), validation, tmp_path / "parts", SMALL)
     ends = [load_file(tmp_path / part / "last.safetensors") for part in ("whole", "parts")]
     assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
 def test_a_training_starts_from_given_weights(paths, validation, tmp_path):
-    source, still = Rendered(paths, 4.0, LIVER, SMALL), replace(SMALL, learning_rate=0.0, epochs=1)
+    source, still = (
+        SyntheticScans(paths, 4.0, LIVER, SMALL),
+        replace(SMALL, learning_rate=0.0, epochs=1),
+    )
     torch.manual_seed(7)
     start = UNet3D(SMALL.channels)
     train(source, validation, tmp_path, still, {"cube": {}}, start=start)

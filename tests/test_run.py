@@ -21,12 +21,12 @@ from liverlib.models.unet import UNet3D
 from liverlib.models.weights import load_networks, save_networks
 from liverlib.pipeline.paths import home
 from liverlib.pipeline.presets import RunSettings
-from liverlib.pipeline.run import LOOKS, Run
+from liverlib.pipeline.run import STAGES, Run
 
 LOOK = "channels 8 16|epochs 2|steps 15|window 24|warmup 5|learning_rate 0.01".split("|")
 SMALL = [
     *"--cube.size 32 --split.validation 0.2 --split.test 0.4".split(),
-    *(word for look in LOOKS for one in LOOK for word in f"--{look}.{one}".split()),
+    *(word for look in STAGES for one in LOOK for word in f"--{look}.{one}".split()),
 ]
 
 
@@ -78,9 +78,9 @@ def test_a_run_leaves_everything_it_promises(dataset, capsys):
     assert set(settings["cases"]["test"]) == scored
     assert "<iframe title=" in (folder / "report.html").read_text()  # the slice browser
     assert not scored & set(settings["cases"]["train"] + settings["cases"]["validation"])
-    said = capsys.readouterr().out
-    assert "95 % interval" in said
-    assert "without any" in said
+    text = capsys.readouterr().out
+    assert "95 % interval" in text
+    assert "without any" in text
 
 
 def test_scores_are_those_of_the_masks_on_the_scans_own_grids(dataset):
@@ -165,12 +165,12 @@ def test_a_folder_of_scans_becomes_a_folder_of_masks(dataset, tmp_path):
         (["segment", "a.nii", "-o", "m.nii", "--weights", "none"], "no such"),
     ],
 )
-def test_mistakes_are_said_in_one_line(arguments, said, capsys, tmp_path, monkeypatch):
+def test_mistakes_are_said_in_one_line(arguments, text, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("liverlib: ")
-    assert said in error
+    assert text in error
     assert "Traceback" not in error
 
 

@@ -164,9 +164,9 @@ def fault(path, numbers, kind):
         ("missing", "no such file"),
     ],
 )
-def test_bad_files_are_named_with_what_is_wrong(tmp_path, numbers, kind, said):
+def test_bad_files_are_named_with_what_is_wrong(tmp_path, numbers, kind, text):
     path = fault(tmp_path / "scan.nii.gz", numbers, kind)
-    with pytest.raises(LiverlibError, match=said) as caught:
+    with pytest.raises(LiverlibError, match=text) as caught:
         read_scan(path)
     assert str(path) in str(caught.value)
 

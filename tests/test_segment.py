@@ -10,21 +10,21 @@ from liverlib.core.settings import to_dict
 from liverlib.evaluation.case import score_case
 from liverlib.evaluation.overlap import dice
 from liverlib.inference.blending import blend
-from liverlib.inference.postprocessing import found_box, keep
-from liverlib.inference.segmenter import Look, Segmenter, probabilities
+from liverlib.inference.postprocessing import roi_box, keep
+from liverlib.inference.segmenter import Stage, Segmenter, probabilities
 from liverlib.io.volume import Grid, Volume
 from liverlib.models.unet import UNet3D
 from liverlib.models.weights import save_networks
 from liverlib.preprocessing.boxes import liver_box
-from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings, to_cube
+from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
 
 BODY = CubeSettings()
-LIVER = CubeSettings(crop="liver", window=LIVER_WINDOW)
+LIVER = CubeSettings(crop="liver", window=ROI_WINDOW)
 
 
 def shown(cube):
     """A cube and the shares of its own label: what a perfect network would answer."""
-    return cube, cube.occupancy.astype(np.float32) / 255
+    return cube, cube.soft_labels.astype(np.float32) / 255
 
 
 def looked_twice(scan, label):
@@ -66,7 +66,7 @@ def test_the_second_look_counts_grey_values_from_the_livers_median():
     cube = to_cube(scan, label, LIVER)
     darker = Volume(scan.voxels - np.int16(40), scan.grid)
     np.testing.assert_array_equal(cube.image, to_cube(darker, label, LIVER).image)
-    liver = cube.image[cube.occupancy[0] > 250]
+    liver = cube.image[cube.soft_labels[0] > 250]
     assert np.median(liver) == pytest.approx(127.5, abs=4)
 
 
@@ -75,7 +75,7 @@ def test_a_label_without_liver_has_a_cube_all_the_same():
     empty = Volume(np.zeros_like(label.voxels), label.grid)
     cube = to_cube(scan, empty, LIVER)
     assert cube.box == to_cube(scan, empty, BODY).box
-    assert not cube.occupancy.any()
+    assert not cube.soft_labels.any()
 
 
 def test_outside_its_box_the_second_look_changes_nothing_and_inside_it_wins():
@@ -114,9 +114,9 @@ def test_what_the_second_look_cuts_off_from_the_liver_is_no_liver():
 def test_the_box_that_is_found_is_the_labels_own_to_a_voxel_of_the_cube():
     scan, label = simple_case(size=48)
     cube, shares = shown(to_cube(scan, label, BODY))
-    found = np.array(found_box(cube, shares, scan.grid.spacing))
+    found = np.array(roi_box(cube, shares, scan.grid.spacing))
     assert np.abs(found - liver_box(label.voxels > 0, scan.grid.spacing)).max() <= 2
-    assert found_box(cube, np.zeros_like(shares), scan.grid.spacing) is None
+    assert roi_box(cube, np.zeros_like(shares), scan.grid.spacing) is None
 
 
 @pytest.mark.filterwarnings("error")
@@ -154,10 +154,10 @@ def test_the_second_look_is_given_the_liver_that_the_first_found():
     """The first look sees no tumour at all; the second knows them by being darker than liver."""
     scan, label = simple_case(size=64)
     scan.voxels[...] = np.where(label.voxels == 2, 62, scan.voxels)  # without noise
-    first = Look([Threshold((75 + 60) / 260, (9, 9))], CubeSettings(size=64))
-    second = Look(
+    first = Stage([Threshold((75 + 60) / 260, (9, 9))], CubeSettings(size=64))
+    second = Stage(
         [Threshold((-24 + 120) / 240, ((-55 + 120) / 240, (-24 + 120) / 240))],
-        CubeSettings(64, LIVER_WINDOW, "liver"),
+        CubeSettings(64, ROI_WINDOW, "liver"),
     )
     alone = Segmenter(first).segment(scan).voxels
     both = Segmenter(first, second).segment(scan).voxels
@@ -167,7 +167,7 @@ def test_the_second_look_is_given_the_liver_that_the_first_found():
 
 def test_without_a_liver_there_is_nothing_to_look_at_twice():
     scan, _ = simple_case()
-    nothing = Look([Threshold(9, (9, 9))], CubeSettings(size=32))
+    nothing = Stage([Threshold(9, (9, 9))], CubeSettings(size=32))
     assert not Segmenter(nothing, nothing).segment(scan).voxels.any()
 
 

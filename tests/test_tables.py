@@ -1,6 +1,6 @@
 import numpy as np
 
-from liverlib.core.text import said, table
+from liverlib.core.text import format_value, table
 
 
 def test_columns_are_aligned_under_their_names():
@@ -21,6 +21,6 @@ def test_no_rows_make_no_text():
 
 def test_numbers_keep_three_significant_digits():
     values = (0.0, 0.00004, 0.00637, 0.9987, np.float32(8.594), 203.4, -1.5, 12, np.int64(3))
-    assert [said(value) for value in values] == [
+    assert [format_value(value) for value in values] == [
         "0", "0.0000", "0.0064", "0.999", "8.59", "203", "-1.50", "12", "3",
     ]  # fmt: skip

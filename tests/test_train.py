@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from conftest import simple_case
 from liverlib.core.errors import LiverlibError
-from liverlib.core.parallel import ahead
-from liverlib.core.random import in_turn
+from liverlib.core.parallel import prefetch
+from liverlib.core.random import shuffled_index
 from liverlib.core.settings import to_dict
 from liverlib.evaluation.overlap import dice
 from liverlib.inference.segmenter import Segmenter
@@ -26,9 +26,9 @@ from liverlib.preprocessing.cube import CubeSettings, to_cube
 from liverlib.training import loop
 from liverlib.training.history import advice, read_history, to_tensorboard
 from liverlib.training.loop import train_step
-from liverlib.training.sampler import Windows, floats
+from liverlib.training.sampler import PatchSampler, floats
 from liverlib.training.settings import ORIGINAL, TrainSettings
-from liverlib.training.trainer import Training, compiled
+from liverlib.training.trainer import Trainer, compiled
 
 CUBE = CubeSettings(size=32)
 QUICK = TrainSettings(
@@ -147,7 +147,7 @@ def test_ten_such_steps_in_a_row_stop_with_advice(cubes, tmp_path, monkeypatch):
 
 
 def test_a_gradient_that_is_no_number_leaves_the_weights_alone(cubes):
-    training = Training(QUICK, 24)
+    training = Trainer(QUICK, 24)
     before = [p.clone() for p in training.network.parameters()]
     image = torch.rand(2, 1, 24, 24, 24)
     hook = training.network.head.register_full_backward_hook(
@@ -175,16 +175,16 @@ class Full:
 
 
 def test_a_full_memory_is_met_with_fewer_windows_at_once(cubes, capsys):
-    training = Training(dataclasses.replace(QUICK, batch=4), 24)
+    training = Trainer(dataclasses.replace(QUICK, batch=4), 24)
     training.model = Full(training.model, 1)
-    image, occupancy = torch.rand(4, 1, 24, 24, 24), torch.zeros(4, 2, 24, 24, 24)
-    assert math.isfinite(training.update(image, occupancy, 0.01, 0))
+    image, soft_labels = torch.rand(4, 1, 24, 24, 24), torch.zeros(4, 2, 24, 24, 24)
+    assert math.isfinite(training.update(image, soft_labels, 0.01, 0))
     assert training.model.seen == [4, 2, 1, 1, 1, 1]
     assert "1 windows at once" in capsys.readouterr().out
 
 
 def test_a_memory_too_small_for_one_window_is_told_which_would_fit(cubes):
-    training = Training(QUICK, 24)
+    training = Trainer(QUICK, 24)
     training.model = Full(training.model, 0)
     with pytest.raises(LiverlibError, match=r"--body\.window 16"):
         training.update(torch.rand(2, 1, 24, 24, 24), torch.zeros(2, 2, 24, 24, 24), 0.01, 0)
@@ -193,19 +193,19 @@ def test_a_memory_too_small_for_one_window_is_told_which_would_fit(cubes):
 def test_windows_one_at_a_time_give_the_same_gradient(cubes, monkeypatch):
     """Of the cross-entropy, a mean; the Dice is taken over what is there at once."""
     monkeypatch.setattr("liverlib.core.device.is_right", lambda device, deepest: False)  # float32
-    image, occupancy = floats(*Windows(cubes, 24, 0.5, 0.5, 0).batch(range(4)))
+    image, soft_labels = floats(*PatchSampler(cubes, 24, 0.5, 0.5, 0).batch(range(4)))
     losses, gradients = [], []
     for at_once in (0, 1):
         settings = dataclasses.replace(QUICK, batch=4, loss="ce", at_once=at_once)
-        training = Training(settings, 24)
-        losses.append(training._backward(image, occupancy))
+        training = Trainer(settings, 24)
+        losses.append(training._backward(image, soft_labels))
         gradients.append(torch.cat([p.grad.flatten() for p in training.network.parameters()]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert torch.allclose(*gradients, atol=1e-5)
 
 
 def test_the_state_of_a_gradient_scaler_is_kept(cubes, tmp_path):
-    saved, loaded = Training(QUICK, 24), Training(QUICK, 24)
+    saved, loaded = Trainer(QUICK, 24), Trainer(QUICK, 24)
     for training, scale in ((saved, 512.0), (loaded, 65536.0)):
         training.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         training.accelerator.scaler.scale(torch.ones(1))
@@ -279,7 +279,7 @@ def test_each_round_shows_each_case_once_however_many_processes(cubes, processes
                 settings=dataclasses.replace(QUICK, batch=4),
                 accelerator=SimpleNamespace(process_index=rank, num_processes=processes),
             )
-            seen += [in_turn(0, draw, len(cubes)) for draw in Training.share(training, step)]
+            seen += [shuffled_index(0, draw, len(cubes)) for draw in Trainer.share(training, step)]
     assert sorted(seen) == sorted(4 * list(range(5)))
 
 
@@ -296,7 +296,7 @@ def test_what_is_made_ahead_comes_in_order_and_its_errors_too(threads):
             raise ValueError("twelve")
         return n
 
-    made = ahead(make, range(20), threads)
+    made = prefetch(make, range(20), threads)
     assert [next(made) for _ in range(12)] == list(range(12))
     with pytest.raises(ValueError, match="twelve"):
         next(made)
@@ -315,16 +315,16 @@ def test_rows_reach_tensorboard(tmp_path):
 
 def test_the_original_recipe_shows_whole_cubes_once_an_epoch(cubes):
     recipe = ORIGINAL
-    windows = Windows(cubes, recipe.window, recipe.tumour, recipe.liver, recipe.seed)
+    windows = PatchSampler(cubes, recipe.window, recipe.tumour, recipe.liver, recipe.seed)
     images = [windows.batch([draw])[0] for draw in range(5)]
     assert images[0].shape == (1, 1, 32, 32, 32)
     assert len({image.float().sum().item() for image in images}) == 5
 
 
 def test_windows_show_tumours_as_often_as_asked(cubes):
-    always = Windows(cubes, 16, tumour=1, liver=0, seed=0)
-    _, occupancy = always.batch(range(30))
-    assert (occupancy[:, 1].flatten(1).amax(1) > 0).all()
+    always = PatchSampler(cubes, 16, tumour=1, liver=0, seed=0)
+    _, soft_labels = always.batch(range(30))
+    assert (soft_labels[:, 1].flatten(1).amax(1) > 0).all()
 
 
 def test_a_dataset_without_tumours_trains_the_liver_and_says_so(tmp_path, capsys):

@@ -39,7 +39,7 @@ def cube(case) -> Cube:
 
 def same(one: Cube, other: Cube) -> None:
     np.testing.assert_array_equal(one.image, other.image)
-    np.testing.assert_array_equal(one.occupancy, other.occupancy)
+    np.testing.assert_array_equal(one.soft_labels, other.soft_labels)
     assert (one.box, one.shape) == (other.box, other.shape)
 
 
@@ -94,10 +94,10 @@ def keeps_values(scan: Volume, label: Volume, settings: CubeSettings) -> None:
     hu = low + cube.image * (high - low) / 255
     assert hu.mean() == pytest.approx(native.mean(), abs=1)
     scale = native.size / cube.image.size
-    for least, occupancy in zip((1, 2), cube.occupancy / 255, strict=True):
+    for least, soft_labels in zip((1, 2), cube.soft_labels / 255, strict=True):
         inside = label.voxels >= least
         if inside.any():
-            assert occupancy.sum() * scale == pytest.approx(np.count_nonzero(inside), rel=1e-3)
+            assert soft_labels.sum() * scale == pytest.approx(np.count_nonzero(inside), rel=1e-3)
 
 
 @pytest.mark.parametrize("index", range(4))

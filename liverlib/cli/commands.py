@@ -12,7 +12,7 @@ from liverlib.core.text import NOT_MEDICAL
 from liverlib.data.cases import find_dataset, labelled, present
 from liverlib.io.nifti import read_label, volume_name, write_volume
 from liverlib.io.volume import Volume
-from liverlib.models.weights import SHIPPED
+from liverlib.models.weights import PRETRAINED
 from liverlib.pipeline.paths import home
 from liverlib.pipeline.presets import RunSettings, default_settings
 from liverlib.pipeline.run import Run
@@ -140,15 +140,15 @@ def check(options: argparse.Namespace) -> None:
 
 def segment(options: argparse.Namespace) -> None:
     """The mask of each scan, on the scan's own grid."""
-    from liverlib.inference.postprocessing import Rules
+    from liverlib.inference.postprocessing import PostprocessSettings
     from liverlib.io.scan import find_scans, read_scan
 
     scans = [scan for one in options.scans for scan in find_scans(one)]
     outputs = _masks(scans, options.output)
-    weights = options.weights or [SHIPPED]
+    weights = options.weights or [PRETRAINED]
     from liverlib.inference.segmenter import Segmenter  # torch is imported when it is needed
 
-    rules = Rules(not options.all_pieces, not options.tumours_anywhere, options.sure)
+    rules = PostprocessSettings(not options.all_pieces, not options.tumours_anywhere, options.sure)
     segmenter = dataclasses.replace(Segmenter.load(*weights), tta=options.tta, rules=rules)
     for path, output in zip(scans, outputs, strict=True):
         scan = read_scan(path, options.series)

@@ -10,7 +10,7 @@ from liverlib import __version__
 from liverlib.core.errors import LiverlibError
 from liverlib.core.text import NOT_MEDICAL
 from liverlib.pipeline.presets import PRESETS, default_settings
-from liverlib.pipeline.run import LOOKS
+from liverlib.pipeline.run import STAGES
 
 from . import commands
 
@@ -84,7 +84,9 @@ def _add_training(command: typing.Callable) -> None:
             metavar="FILE",
             help="weights to start from, or: shipped",
         )
-    train.add_argument("--look", choices=LOOKS, help="only this one (default: one after the other)")
+    train.add_argument(
+        "--look", choices=STAGES, help="only this one (default: one after the other)"
+    )
     train.add_argument("--tensorboard", action="store_true", help="each epoch for TensorBoard too")
     prepared = command(commands.prepare, "phantom cube", data=False)
     prepared.add_argument("data", type=Path, nargs="?", help="labelled scans (default: phantoms)")

@@ -28,7 +28,7 @@ def precision(device: torch.device) -> str:
     return "bf16" if has.get("avx512_bf16") or has.get("amx_bf16") else "no"
 
 
-def is_right(device: torch.device, deepest: int) -> bool:
+def is_accurate(device: torch.device, deepest: int) -> bool:
     """Whether lower precision may be used where the smallest feature map has this edge.
 
     On CPUs torch 2.13 computes wrong gradients in bfloat16 where it is 2.
@@ -40,7 +40,7 @@ def mixed_precision(device: torch.device, deepest: int) -> torch.autocast:
     """The context in which a network is applied, at the machine's `precision`."""
     kind = precision(device)
     dtype = torch.float16 if kind == "fp16" else torch.bfloat16
-    return torch.autocast(device.type, dtype, enabled=kind != "no" and is_right(device, deepest))
+    return torch.autocast(device.type, dtype, enabled=kind != "no" and is_accurate(device, deepest))
 
 
 def is_main() -> bool:

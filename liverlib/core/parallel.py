@@ -69,7 +69,7 @@ def _one_thread_each() -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def ahead(make: Callable[[Any], Any], items: Iterable, threads: int = 1) -> Iterator:
+def prefetch(make: Callable[[Any], Any], items: Iterable, threads: int = 1) -> Iterator:
     """`make` of each item, in order, the next ones under way in other threads while one is used."""
     with ThreadPoolExecutor(threads) as pool:
         coming = deque()

@@ -10,7 +10,7 @@ from torch import Tensor
 from .arrays import Box
 
 
-def in_turn(seed: int, draw: int, count: int) -> int:
+def shuffled_index(seed: int, draw: int, count: int) -> int:
     """Which of so many cases a draw sees: they come in turn, in another order each time round."""
     round_, place = divmod(draw, count)
     return int(np.random.default_rng([seed, round_, 1]).permutation(count)[place])
@@ -27,7 +27,7 @@ def around(centre: list[int], reach: Sequence[float], on: Tensor) -> tuple[Box, 
     return tuple(box), axes
 
 
-def lump(axes: list[Tensor], radius: float, random: torch.Generator) -> Tensor:
+def rough_ellipsoid(axes: list[Tensor], radius: float, random: torch.Generator) -> Tensor:
     """How deep each place, so many voxels from the middle along the axes (as `around` gives them),
     lies in an uneven ellipsoid: (D, H, W), in voxels."""
     radii = radius * (0.15 * torch.randn(3, generator=random)).exp()

@@ -17,7 +17,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     names = list(rows[0])
-    lines = [names, *([said(row[name]) for name in names] for row in rows)]
+    lines = [names, *([format_value(row[name]) for name in names] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
     aligned = ["<" if isinstance(rows[0][name], str) else ">" for name in names]
     columns = list(zip(aligned, widths, strict=True))
@@ -27,10 +27,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def said(value: Any) -> str:
+def format_value(value: Any) -> str:
     """One value as `table` writes it; at most four digits follow the point."""
     if isinstance(value, tuple):
-        return "×".join(map(said, value))
+        return "×".join(map(format_value, value))
     if isinstance(value, Integral) or not isinstance(value, Real):
         return str(value)
     if math.isnan(value):
@@ -41,6 +41,6 @@ def said(value: Any) -> str:
     return f"{value:.{min(max(digits, 0), 4)}f}"
 
 
-def natural(name: str) -> list:
+def natural_key(name: str) -> list:
     """A key to sort names by, with numbers in order: "liver_2" before "liver_10"."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

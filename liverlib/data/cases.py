@@ -8,7 +8,7 @@ from pathlib import Path
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import read_json, write_json
-from liverlib.core.text import natural
+from liverlib.core.text import natural_key
 from liverlib.io.nifti import nifti_files, read_label, volume_name
 from liverlib.io.scan import read_scan
 from liverlib.io.volume import Volume
@@ -99,7 +99,7 @@ def find_dataset(folder: str | Path) -> Dataset:
         raise LiverlibError(f"{folder}: holds more than one dataset. Name one of:\n{listed}")
     layout, place, files = found[0]
     layout, cases = _lits(files) if layout == "LiTS" else _split_folders(place)
-    return Dataset(place, layout, sorted(cases, key=lambda case: natural(case.name)))
+    return Dataset(place, layout, sorted(cases, key=lambda case: natural_key(case.name)))
 
 
 def labelled(cases: Iterable[Case]) -> list[Case]:
@@ -216,7 +216,7 @@ def _by_name(volumes: Iterable[tuple[str, Path]]) -> dict[str, Path]:
 
 def _paired(images: dict[str, Path], labels: dict[str, Path]) -> list[Case]:
     for present, absent, what in ((images, labels, "label"), (labels, images, "image")):
-        if absent_names := sorted(set(present) - set(absent), key=natural):
+        if absent_names := sorted(set(present) - set(absent), key=natural_key):
             path = present[absent_names[0]]
             more = f" ({len(absent_names) - 1} more)" if len(absent_names) > 1 else ""
             raise LiverlibError(

@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from liverlib.core.errors import LiverlibError
-from liverlib.core.text import natural
+from liverlib.core.text import natural_key
 from liverlib.io.nifti import volume_name
 
 from .cases import find_cases
-from .remote_tar import BLOCK, Member, Remote, tarmembers_of
+from .remote_tar import BLOCK, Member, Remote, tar_members
 from .transfer import Transfer, side_by_side
 
 TASK03 = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task03_Liver.tar"
@@ -41,7 +41,7 @@ def fetch(
     what to do, for whatever goes wrong; the same call then goes on from there.
     """
     to = Path(to)
-    members = members_of(url, to)
+    members = members_at(url, to)
     groups = list(chosen(members, cases).values())
 
     def complete(group: Group) -> Group:
@@ -75,14 +75,14 @@ def chosen(members: Sequence[Member], cases: int | str | Sequence[str]) -> dict[
     )
     if cases == "labels":
         return {n: [replace(m, name=f"labels/{Path(m.name).name}")] for n, m in labels.items()}
-    paired = sorted(set(images) & set(labels), key=natural)
+    paired = sorted(set(images) & set(labels), key=natural_key)
     cases = int(cases) if isinstance(cases, str) and cases.isdigit() else cases
     if isinstance(cases, int):
         if not 1 <= cases <= len(paired):
             raise LiverlibError(f"{cases} cases: there are 1 to {len(paired)} to be had.")
         names = paired[:cases]
     elif cases == "all":
-        names = sorted({*images, *labels, *others}, key=natural)
+        names = sorted({*images, *labels, *others}, key=natural_key)
     else:
         names = [cases] if isinstance(cases, str) else list(cases)
     for name in names:
@@ -92,10 +92,10 @@ def chosen(members: Sequence[Member], cases: int | str | Sequence[str]) -> dict[
     return {n: [images[n], labels[n]] if n in images else [others[n]] for n in names}
 
 
-def members_of(url: str | Path, to: Path) -> list[Member]:
+def members_at(url: str | Path, to: Path) -> list[Member]:
     """The scans and labels at a URL, in a tar on disk, or in a folder (LiTS gets MSD's names)."""
     if not Path(url).is_dir():
-        return tarmembers_of(Remote(str(url)), to / ".download" / "list.json")
+        return tar_members(Remote(str(url)), to / ".download" / "list.json")
     members = []
     for case in find_cases(url):
         name = case.name.replace("volume-", "liver_")

@@ -114,12 +114,12 @@ def tar_members(remote: Remote, kept: Path) -> list[Member]:
 
 def _listed(remote: Remote) -> list[Member]:
     """Reads all headers: one request each where files are large, one for many where small."""
-    ahead = _Ahead(remote)
+    reader = _Ahead(remote)
     found = {}
     try:
-        with tarfile.open(fileobj=ahead, mode="r:") as tar:
+        with tarfile.open(fileobj=reader, mode="r:") as tar:
             for info in tar:
-                ahead.sizes.append(info.size)
+                reader.sizes.append(info.size)
                 if (name := _name(remote.url, info)) is None:
                     continue
                 if name in found:

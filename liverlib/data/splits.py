@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import setting
-from liverlib.core.text import natural
+from liverlib.core.text import natural_key
 
 from . import lits
 from .cases import Case
@@ -71,7 +71,7 @@ def folds(
 
 def _shuffled(cases: Iterable[Case], seed: int) -> list[str]:
     """The patients in an order of which any stretch has its share of the known tumour-free ones."""
-    patients = sorted({_patient(case) for case in cases}, key=natural)
+    patients = sorted({_patient(case) for case in cases}, key=natural_key)
     random.Random(seed).shuffle(patients)
     known = {_patient(case) for case in cases if lits.tumour_free(case.name)}
     free = [patient for patient in patients if patient in known]

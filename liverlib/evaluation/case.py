@@ -15,10 +15,17 @@ import numpy as np
 from liverlib.core.arrays import crop_to_content, ratio
 from liverlib.io.nifti import read_label
 
-from .lesion_matching import Detection, count, count_by_size, found_lesions, lesion_overlaps, match
+from .lesion_matching import (
+    LesionCounts,
+    count,
+    count_by_size,
+    found_lesions,
+    lesion_overlaps,
+    match,
+)
 from .lits_script import ScriptCase, script_case
 from .overlap import dice, volume_ml, voxel_ml
-from .surface_distance import SurfaceScore, surface_dice_by_area, surface_score
+from .surface_distance import SurfaceScore, surface_dice, surface_score
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,9 @@ class CaseScore:
     predicted_tumour_ml: float
     burden: float  # tumour / liver, in voxels; NaN without a liver
     predicted_burden: float
-    touched: Detection  # lesions that overlap at all
-    detected: Detection  # lesions whose IoU is above one half
-    by_size: dict[str, Detection]  # `detected`, by equivalent diameter
+    touched: LesionCounts  # lesions that overlap at all
+    detected: LesionCounts  # lesions whose IoU is above one half
+    by_size: dict[str, LesionCounts]  # `detected`, by equivalent diameter
 
 
 def score_case(
@@ -113,7 +120,7 @@ def agreement(
     ours, theirs, shared = (int(np.count_nonzero(mask)) for mask in masks)
     distances, within = SurfaceScore(*[np.nan] * 4), UNKNOWN
     if spacing is not None:
-        within = surface_dice_by_area(reference, predicted, spacing, (1, 2))
+        within = surface_dice(reference, predicted, spacing, (1, 2))
         if ours and theirs:
             distances = surface_score(reference, predicted, spacing)
     return Agreement(

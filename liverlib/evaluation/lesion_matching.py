@@ -20,7 +20,7 @@ SIZES = ("under 10 mm", "10 to 20 mm", "over 20 mm")  # equivalent diameter
 
 
 @dataclass(frozen=True)
-class Detection:
+class LesionCounts:
     """Counts of lesions: found + missed = lesions of the reference, found + false = predicted."""
 
     found: int
@@ -94,20 +94,20 @@ def match(iou: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:
     return rows[chosen[0][kept]], columns[chosen[1][kept]]
 
 
-def detection(found: int, missed: int, false: int) -> Detection:
+def detection(found: int, missed: int, false: int) -> LesionCounts:
     """The counts with the precision, recall and F1 that follow from them."""
     precision, recall = ratio(found, found + false), ratio(found, found + missed)
     f1 = ratio(2 * found, 2 * found + missed + false)
-    return Detection(int(found), int(missed), int(false), precision, recall, f1)
+    return LesionCounts(int(found), int(missed), int(false), precision, recall, f1)
 
 
-def pool(detections: Iterable[Detection]) -> Detection:
+def pool(detections: Iterable[LesionCounts]) -> LesionCounts:
     """One detection over the lesions of all."""
     counts = [(one.found, one.missed, one.false) for one in detections]
     return detection(*np.sum(counts, axis=0, dtype=int)) if counts else detection(0, 0, 0)
 
 
-def count(pairs: tuple, references: int, predictions: int) -> Detection:
+def count(pairs: tuple, references: int, predictions: int) -> LesionCounts:
     """The detection that so many pairs make of so many lesions."""
     found = len(pairs[0])
     return detection(found, references - found, predictions - found)
@@ -115,7 +115,7 @@ def count(pairs: tuple, references: int, predictions: int) -> Detection:
 
 def count_by_size(
     pairs: tuple, ours: np.ndarray, theirs: np.ndarray, spacing: Sequence[float]
-) -> dict[str, Detection]:
+) -> dict[str, LesionCounts]:
     """The same for each of `SIZES`: found and missed go by the size that the reference has,
     false ones by the size that was predicted. `ours` and `theirs` are voxels of each lesion.
     """

@@ -14,11 +14,11 @@ import numpy as np
 
 from liverlib.core.arrays import ratio
 from liverlib.core.files import atomic, write_json
-from liverlib.core.text import NOT_MEDICAL, said, table
+from liverlib.core.text import NOT_MEDICAL, format_value, table
 
 from .bootstrap import Mean, bootstrap_interval
 from .case import Agreement, CaseEvaluation, CaseScore
-from .lesion_matching import SIZES, Detection, pool
+from .lesion_matching import SIZES, LesionCounts, pool
 from .lits_script import script_column
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Summary:
     tumour_free: int  # cases whose reference has no tumour
     tumour_free_with_false: int  # … in which some tumour was drawn
     false_tumour_ml: float  # … and how much, in ml on average, where spacing is known
-    touched: Detection  # pooled over all cases, as LiTS does
-    detected: Detection
-    by_size: dict[str, Detection]
+    touched: LesionCounts  # pooled over all cases, as LiTS does
+    detected: LesionCounts
+    by_size: dict[str, LesionCounts]
 
 
 def summarise(scores: Sequence[CaseScore]) -> Summary:
@@ -151,7 +151,7 @@ def _found(cases: Cases) -> list[Measure]:
     return rows
 
 
-def _detection(of: str, detections: Sequence[Detection], left_out: int = 0) -> list[Measure]:
+def _detection(of: str, detections: Sequence[LesionCounts], left_out: int = 0) -> list[Measure]:
     found, missed, false = (
         np.array([getattr(one, key) for one in detections], int)
         for key in ("found", "missed", "false")
@@ -224,14 +224,16 @@ def summarise_cases(cases: list[CaseEvaluation]) -> Evaluation:
 def _shown(measures: Sequence[Measure]) -> list[dict]:
     rows = []
     for one in measures:
-        interval = f"{said(one.low)} – {said(one.high)}" if one.low == one.low else ""
+        interval = (
+            f"{format_value(one.low)} – {format_value(one.high)}" if one.low == one.low else ""
+        )
         row = {
-            "of": one.of, "measure": one.measure, "value": said(one.value),
+            "of": one.of, "measure": one.measure, "value": format_value(one.value),
             "95 % interval": interval, "n": one.n, "left out": one.left_out,
         }  # fmt: skip
         if any(other.lits_script is not None for other in measures):
             script = one.lits_script
-            row["LiTS' script"] = "" if script is None else said(script)
+            row["LiTS' script"] = "" if script is None else format_value(script)
         rows.append(row)
     return rows
 

@@ -71,22 +71,6 @@ def surface_score(
     return SurfaceScore(float(mean), float(np.sqrt(square)), float(every.max()), float(hd95))
 
 
-def surface_dice(
-    reference: np.ndarray,
-    predicted: np.ndarray,
-    spacing: Sequence[float],
-    tolerance: float = 1.0,
-    connectivity: int = 2,
-) -> float:
-    """Share of both surfaces that lies within `tolerance` mm of the other, in surface voxels.
-
-    MONAI's, with `connectivity=1`. 1 where both masks are empty, 0 where one is, like Dice.
-    """
-    there, back = surface_distances(reference, predicted, spacing, connectivity)
-    every = np.concatenate([there, back])
-    return float((every <= tolerance).mean()) if every.size else 1.0
-
-
 def nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """From each of (N, 3) points to the nearest of the others; inf where there are none."""
     if not len(others) or not len(points):
@@ -148,7 +132,7 @@ def surfel_distances(
     return (nearest(ours, theirs), our_areas), (nearest(theirs, ours), their_areas)
 
 
-def surface_dice_by_area(
+def surface_dice(
     reference: np.ndarray,
     predicted: np.ndarray,
     spacing: Sequence[float],

@@ -8,7 +8,7 @@ from liverlib.preprocessing.boxes import MARGIN_MM, Box
 from liverlib.preprocessing.cube import Cube, classes
 from liverlib.preprocessing.resample import SLAB
 
-from .postprocessing import Rules
+from .postprocessing import PostprocessSettings
 
 Shares = tuple[Cube, np.ndarray]  # a cube, and (2, S, S, S) like its occupancy, 0…1
 
@@ -18,7 +18,7 @@ def blend(
     first: Shares,
     second: Shares,
     spacing: Sequence[float],
-    rules: Rules = Rules(),
+    rules: PostprocessSettings = PostprocessSettings(),
 ) -> None:
     """Draws into the mask what the second look says inside its box.
 

@@ -10,7 +10,7 @@ from liverlib.preprocessing.cube import Cube, classes
 
 
 @dataclass(frozen=True)
-class Rules:
+class PostprocessSettings:
     """What is taken out of a mask. With `largest` off every tumour has its liver around it, and
     `inside` changes nothing."""
 
@@ -31,7 +31,7 @@ class Rules:
         return found if self.inside else found & (mask != 2)
 
 
-def keep(shares: np.ndarray, rules: Rules = Rules()) -> np.ndarray:
+def keep(shares: np.ndarray, rules: PostprocessSettings = PostprocessSettings()) -> np.ndarray:
     """The shares (2, …), with nothing where the rules drop liver or tumour.
 
     Elsewhere than in the liver a network now and then takes spleen or heart for it. Lesions that
@@ -45,7 +45,7 @@ def keep(shares: np.ndarray, rules: Rules = Rules()) -> np.ndarray:
     return kept
 
 
-def found_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:
+def roi_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:
     """The box, in the scan's voxels, around the liver that the shares of a cube show."""
     width = [
         (stop - start) / n for (start, stop), n in zip(cube.box, shares.shape[1:], strict=True)

@@ -15,11 +15,11 @@ from liverlib.preprocessing.boxes import Box
 from liverlib.preprocessing.cube import Cube
 
 from .blending import blend, blended, fill, part_of
-from .postprocessing import Rules, found_box, keep
+from .postprocessing import PostprocessSettings, keep, roi_box
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class StageOutput:
     """One look at a scan: its cube, and (N, 2, S, S, S) float32, how likely each voxel is liver
     (or tumour), and tumour, by each network and each test-time augmentation."""
 
@@ -42,8 +42,8 @@ class Prediction:
 
     grid: Grid
     name: str
-    looks: Sequence[Seen]
-    rules: Rules = Rules()
+    looks: Sequence[StageOutput]
+    rules: PostprocessSettings = PostprocessSettings()
 
     def mask(self) -> Volume:
         """0 background, 1 liver, 2 tumour, by the average of the answers."""
@@ -77,7 +77,7 @@ class Prediction:
         ]
         if len(shares) == 1:
             return shares[0][0].to_grid(shares[0][1])
-        found, box = found_box(*shares[0], self.grid.spacing), shares[1][0].box
+        found, box = roi_box(*shares[0], self.grid.spacing), shares[1][0].box
         if found and not _within(found, box):  # else the second look draws over all of it
             mask = shares[0][0].to_grid(shares[0][1])
         else:

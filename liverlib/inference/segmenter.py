@@ -20,8 +20,8 @@ from liverlib.models.weights import load_networks
 from liverlib.preprocessing.boxes import Box
 from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
 
-from .postprocessing import Rules, found_box, keep
-from .prediction import Prediction, Seen
+from .postprocessing import PostprocessSettings, keep, roi_box
+from .prediction import Prediction, StageOutput
 
 # Test-time augmentation: voxels by which a cube is moved. Networks that fold and pool answer each
 # a little differently. Not mirrored: they never saw that, and it costs Dice (benchmarks/README.md).
@@ -29,7 +29,7 @@ SHIFTS = ((0, 0, 0), (1, 1, 1), (3, -3, 3), (-4, 4, 5))
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Stage:
     """Networks that see the same part of a scan, whose answers are averaged, and their cubes."""
 
     networks: Sequence[UNet3D]
@@ -41,11 +41,11 @@ class Look:
         box: Box | None = None,
         level: float = 0.0,
         shifts: Sequence[tuple[int, int, int]] = SHIFTS[:1],
-    ) -> Seen:
+    ) -> StageOutput:
         """The scan's cube, and what each network says of it, moved by each of `shifts`."""
         cube = to_cube(scan, None, self.cube, box, level)
         answers = [probabilities(one, cube, by) for one in self.networks for by in shifts]
-        return Seen(cube, np.stack(answers))
+        return StageOutput(cube, np.stack(answers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +56,10 @@ class Segmenter:
     are averaged: four times the work.
     """
 
-    body: Look
-    liver: Look | None = None
+    body: Stage
+    liver: Stage | None = None
     tta: bool = False
-    rules: Rules = Rules()
+    rules: PostprocessSettings = PostprocessSettings()
 
     @classmethod
     def load(cls, *weights: str | Path) -> "Segmenter":
@@ -84,7 +84,7 @@ class Segmenter:
                 f"{named}: made for unlike cubes. Average weights of like runs only."
             )
         return cls(
-            **{name: Look([one for one, _ in look], look[0][1]) for name, look in looks.items()}
+            **{name: Stage([one for one, _ in look], look[0][1]) for name, look in looks.items()}
         )
 
     def segment(self, scan: Volume) -> Volume:
@@ -96,7 +96,7 @@ class Segmenter:
         shifts = SHIFTS if self.tta else SHIFTS[:1]
         looks = [self.body.see(scan, shifts=shifts)]
         cube, shares = looks[0].cube, keep(looks[0].mean)  # the second looks at the largest piece
-        if self.liver and (box := found_box(cube, shares, scan.grid.spacing)):
+        if self.liver and (box := roi_box(cube, shares, scan.grid.spacing)):
             low, high = self.body.cube.window
             median = np.median(cube.image[shares[0] >= 0.5])
             level = float(np.rint(low + median * (high - low) / 255))

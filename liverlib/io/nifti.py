@@ -8,7 +8,7 @@ import numpy as np
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
-from liverlib.core.text import natural
+from liverlib.core.text import natural_key
 
 from .nifti_bytes import create, read_nifti, read_nifti_header
 from .volume import CLASSES, Grid, Volume
@@ -138,4 +138,4 @@ def nifti_files(folder: Path) -> list[tuple[str, Path]]:
     """Name and path of each NIfTI file in a folder, numbers in order; dotfiles are passed over."""
     kept = [p for p in folder.glob("*.nii*") if p.name.endswith((".nii", ".nii.gz"))]
     kept = [path for path in kept if path.name[0] != "."]
-    return [(volume_name(path), path) for path in sorted(kept, key=lambda p: natural(p.name))]
+    return [(volume_name(path), path) for path in sorted(kept, key=lambda p: natural_key(p.name))]

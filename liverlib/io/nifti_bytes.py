@@ -47,7 +47,7 @@ def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
             raise EOFError(f"its header claims {claimed:,} bytes")
         if not _is_gzip(path):
             return header, np.memmap(path, dtype, "r", offset, shape, order="F")
-        while (ahead := offset - file.tell()) > 0 and file.read(min(ahead, 1 << 24)):
+        while (gap := offset - file.tell()) > 0 and file.read(min(gap, 1 << 24)):
             pass
         raw = np.empty(count, dtype)
         _fill(raw, file)

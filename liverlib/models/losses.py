@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 
-def class_shares(occupancy: Tensor) -> Tensor:
+def class_targets(soft_labels: Tensor) -> Tensor:
     """(B, 2, …) shares of liver-or-tumour and of tumour → (B, 3, …): background, liver, tumour."""
-    liver, tumour = occupancy.unbind(1)
+    liver, tumour = soft_labels.unbind(1)
     return torch.stack([1 - liver, liver - tumour, tumour], dim=1)
 
 
@@ -27,7 +27,7 @@ def soft_dice(logits: Tensor, shares: Tensor, smooth: float = 1e-5) -> Tensor:
     return 1 - ((2 * both + smooth) / (each + smooth)).mean()
 
 
-class Summed(torch.autograd.Function):
+class AllReduceSum(torch.autograd.Function):
     """The sums of all processes that train together; what is asked of them goes back to all."""
 
     @staticmethod
@@ -42,7 +42,7 @@ class Summed(torch.autograd.Function):
 def over_processes(sums: Tensor) -> Tensor:
     """Summed over the processes that train together, with gradients; alone: as they are."""
     several = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return Summed.apply(sums) if several else sums
+    return AllReduceSum.apply(sums) if several else sums
 
 
 def dice_cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:

@@ -76,4 +76,4 @@ def _rebuilt(path: str | Path, shape: dict, prefix: str, tensors: dict[str, Tens
     return network.eval()
 
 
-SHIPPED = Path(__file__).parents[1] / "weights" / "shipped.safetensors"  # see README.md there
+PRETRAINED = Path(__file__).parents[1] / "weights" / "shipped.safetensors"  # see README.md there

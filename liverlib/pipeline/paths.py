@@ -5,7 +5,7 @@ from pathlib import Path
 
 from liverlib.core.settings import digest
 from liverlib.data.cases import Case, find_cases
-from liverlib.synthesis.phantom.phantom import DRAWING, PhantomSettings, write_dataset
+from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION, PhantomSettings, write_dataset
 
 from .presets import default_settings
 
@@ -21,5 +21,5 @@ def home() -> Path:
 def phantoms(settings: PhantomSettings | None = None, workers: int | None = None) -> list[Case]:
     """The cases of the phantom dataset with these settings, made where they are missing."""
     settings = settings or default_settings().phantom
-    folder = home() / "data" / "phantoms" / digest(settings, DRAWING) / "Task03_Liver"
+    folder = home() / "data" / "phantoms" / digest(settings, PHANTOM_VERSION) / "Task03_Liver"
     return find_cases(write_dataset(folder, settings, workers))

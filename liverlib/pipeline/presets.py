@@ -7,9 +7,9 @@ from typing import Any
 from liverlib.core.settings import setting
 from liverlib.data.splits import SplitSettings
 from liverlib.preprocessing.cube import CubeSettings
-from liverlib.synthesis.label_maps import AnatomySettings
+from liverlib.synthesis.label_maps import LabelMapSettings
 from liverlib.synthesis.phantom.phantom import PhantomSettings
-from liverlib.training.settings import ORIGINAL, SECOND_LOOK, TrainSettings
+from liverlib.training.settings import ORIGINAL, ROI_DEFAULTS, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class RunSettings:
     """The settings of every stage."""
 
     phantom: PhantomSettings = field(default_factory=PhantomSettings)
-    anatomy: AnatomySettings = field(default_factory=AnatomySettings)
+    anatomy: LabelMapSettings = field(default_factory=LabelMapSettings)
     cube: CubeSettings = field(default_factory=CubeSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     body: TrainSettings = field(default_factory=TrainSettings)  # the first look
-    liver: TrainSettings = field(default_factory=lambda: SECOND_LOOK)
+    liver: TrainSettings = field(default_factory=lambda: ROI_DEFAULTS)
     start: str = setting("", "weights to start from: a file, or shipped; empty: at random")
 
 
@@ -35,7 +35,7 @@ def _on_gpu(body: int, liver: int, **settings: Any) -> RunSettings:
     """Larger networks that learn for so many epochs in the first and the second look."""
     return RunSettings(
         body=replace(TrainSettings(), epochs=body, **settings),
-        liver=replace(SECOND_LOOK, epochs=liver, **settings),
+        liver=replace(ROI_DEFAULTS, epochs=liver, **settings),
     )
 
 
@@ -44,9 +44,9 @@ PRESETS = {
     "gpu": _on_gpu(20, 60, window=96, **LARGE),  # 131 cases, one GPU, an hour or less
     "best": _on_gpu(40, 200, **LARGEST),  # the same in hours
     "shipped": RunSettings(  # the weights in the package: minutes on a GPU, most of a day without
-        anatomy=AnatomySettings(count=240),
+        anatomy=LabelMapSettings(count=240),
         body=replace(TrainSettings(), **DRAWN),
-        liver=replace(SECOND_LOOK, channels=(24, 48, 96, 160), **DRAWN),
+        liver=replace(ROI_DEFAULTS, channels=(24, 48, 96, 160), **DRAWN),
     ),
     "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
 }

@@ -18,10 +18,10 @@ from liverlib.core.settings import digest, to_dict
 from liverlib.data.cases import Case, find_cases, labelled, present
 from liverlib.data.splits import split_by
 from liverlib.io.nifti import read_label
-from liverlib.models.weights import SHIPPED
+from liverlib.models.weights import PRETRAINED
 from liverlib.preprocessing.cache import contents, prepare
-from liverlib.preprocessing.cube import LIVER_WINDOW, CubeSettings
-from liverlib.synthesis.phantom.phantom import DRAWING
+from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings
+from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION
 
 from .paths import home, phantoms
 from .presets import RunSettings, default_settings
@@ -29,10 +29,9 @@ from .presets import RunSettings, default_settings
 if TYPE_CHECKING:
     from liverlib.inference.segmenter import Segmenter
     from liverlib.models.unet import UNet3D
-    from liverlib.synthesis.generator import Rendered
     from liverlib.view.viewer.page import SliceBrowser
 
-LOOKS = ("body", "liver")  # the part of a scan that each sees
+STAGES = ("body", "liver")  # the part of a scan that each sees
 
 
 class Run:
@@ -82,25 +81,25 @@ class Run:
     def rendered(self, look: str) -> "Rendered | None":
         """What a look learns from in place of cubes, where the settings name anatomies."""
         from liverlib.core.device import best_device
-        from liverlib.synthesis.generator import Rendered
-        from liverlib.synthesis.label_maps import write_anatomies
+        from liverlib.synthesis.generator import SyntheticScans
+        from liverlib.synthesis.label_maps import write_label_maps
 
         anatomy = self.settings.anatomy
         if not anatomy.count:
             return None
-        paths = write_anatomies(home() / "data" / "anatomies", anatomy)
+        paths = write_label_maps(home() / "data" / "anatomies", anatomy)
         settings = getattr(self.settings, look)
-        return Rendered(paths, anatomy.spacing, self.cube(look), settings, best_device())
+        return SyntheticScans(paths, anatomy.spacing, self.cube(look), settings, best_device())
 
     def cube(self, look: str) -> CubeSettings:
         """How a scan becomes the cube that a look sees."""
         first = self.settings.cube
-        return first if look == "body" else replace(first, crop=look, window=LIVER_WINDOW)
+        return first if look == "body" else replace(first, crop=look, window=ROI_WINDOW)
 
     @property
     def looks(self) -> list[str]:
         """The looks that this run takes, in their order: "body" and, usually, "liver"."""
-        return [look for look in LOOKS if getattr(self.settings, look).epochs]
+        return [look for look in STAGES if getattr(self.settings, look).epochs]
 
     def train(
         self, look: str = "body", on_epoch: Callable[[list[dict]], Any] = lambda history: None
@@ -199,7 +198,7 @@ class Run:
 
         if not self.settings.start:
             return None
-        path = SHIPPED if self.settings.start == "shipped" else Path(self.settings.start)
+        path = PRETRAINED if self.settings.start == "shipped" else Path(self.settings.start)
         for network, about in load_networks(path):
             if (about["cube"]["crop"] == "liver") == (look == "liver"):
                 return network
@@ -218,11 +217,14 @@ class Run:
     def _described(self) -> dict:
         """What decides the results, and so the run's name; files by their sizes and times, or by
         their content where that is known, so that fetching a scan makes no other run."""
-        described = {**to_dict(self.settings), "drawing": DRAWING}
+        described = {**to_dict(self.settings), "phantom_version": PHANTOM_VERSION}
         if self.settings.anatomy.count:
             from liverlib.synthesis import generator, label_maps
 
-            described |= {"anatomies": label_maps.DRAWING, "rendered": generator.DRAWING}
+            described |= {
+                "anatomies": label_maps.LABEL_MAP_VERSION,
+                "rendered": generator.GENERATOR_VERSION,
+            }
         if self.data:
             known = [contents(case, self._cubes) for case in self.cases if case.sha256]
             files = [file for case in self.cases if not case.sha256 for file in case.files]

@@ -56,9 +56,9 @@ def prepare(
         else:
             bad.append(outcome)
     if bad:
-        said = "\n  ".join(map(str, bad))
+        text = "\n  ".join(map(str, bad))
         raise LiverlibError(
-            f"{len(bad)} of {len(cases)} cases could not be prepared; the others are:\n  {said}"
+            f"{len(bad)} of {len(cases)} cases could not be prepared; the others are:\n  {text}"
         )
     return [paths[case] for case in cases]
 

@@ -25,7 +25,7 @@ from liverlib.io.volume import Volume
 from .boxes import Box, body_box, liver_box, max_projection
 from .resample import SLAB, clip, resampled, used
 
-LIVER_WINDOW = (-120.0, 120.0)  # of the second look, from the liver's median on
+ROI_WINDOW = (-120.0, 120.0)  # of the second look, from the liver's median on
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,19 @@ class CubeSettings:
 class Cube:
     """A scan brought to (S, S, S) voxels, and where it lay.
 
-    `image` is uint8 over the settings' window. `occupancy` (2, S, S, S), uint8, holds in 1/255 how
+    `image` is uint8 over the settings' window. `soft_labels` (2, S, S, S), uint8, holds in 1/255 how
     much of each voxel is liver or tumour, and tumour; None without a label. `box` and `shape` are
     the part covered and the whole, in the scan's voxels.
     """
 
     image: np.ndarray
-    occupancy: np.ndarray | None
+    soft_labels: np.ndarray | None
     box: Box
     shape: tuple[int, int, int]
     method: str = "area"
 
     def to_grid(self, shares: np.ndarray) -> np.ndarray:
-        """Classes (X, Y, Z) on the scan's grid, uint8, from (2, S, S, S) shares like `occupancy`.
+        """Classes (X, Y, Z) on the scan's grid, uint8, from (2, S, S, S) shares like `soft_labels`.
 
         Works slab by slab: no float array of the scan's size is made.
         """
@@ -79,8 +79,8 @@ class Cube:
     def save(self, path: Path) -> None:
         """Writes the cube as one safetensors file, atomically."""
         arrays = {"image": np.ascontiguousarray(self.image)}  # a must: save_file does not look
-        if self.occupancy is not None:
-            arrays["occupancy"] = np.ascontiguousarray(self.occupancy)
+        if self.soft_labels is not None:
+            arrays["occupancy"] = np.ascontiguousarray(self.soft_labels)
         place = {"box": self.box, "shape": self.shape, "method": self.method}
         place["checksum"] = _checksum(place, arrays)
         with atomic(path) as temporary:  # one entry: safetensors orders several by chance
@@ -101,8 +101,8 @@ class Cube:
                 f"{path}: not a cube ({error}). Delete it; it is made anew."
             ) from error
         box = tuple(tuple(edge) for edge in place["box"])
-        occupancy = arrays.get("occupancy")
-        return cls(arrays["image"], occupancy, box, tuple(place["shape"]), place["method"])
+        soft_labels = arrays.get("occupancy")
+        return cls(arrays["image"], soft_labels, box, tuple(place["shape"]), place["method"])
 
 
 def _checksum(place: dict, arrays: dict[str, np.ndarray]) -> int:
@@ -149,11 +149,11 @@ def to_cube(
         box = body_box(scan) if settings.crop == "body" else tuple((0, n) for n in scan.grid.shape)
     how, window = (settings.size, settings.method), tuple(edge + level for edge in settings.window)
     image = _shrink(scan.voxels, box, *how, window, clip(scan.voxels.dtype, *window))
-    occupancy = _occupancy(label.voxels, box, *how) if label is not None else None
-    return Cube(image, occupancy, box, scan.grid.shape, settings.method)
+    soft_labels = _soft_labels(label.voxels, box, *how) if label is not None else None
+    return Cube(image, soft_labels, box, scan.grid.shape, settings.method)
 
 
-def _occupancy(label: np.ndarray, box: Box, size: int, method: str) -> np.ndarray:
+def _soft_labels(label: np.ndarray, box: Box, size: int, method: str) -> np.ndarray:
     """How much of each voxel, in 1/255, is liver or tumour, and tumour: (2, S, S, S) uint8."""
     shares, highest = [], max_projection(label)
     for least in (1, 2):  # only where it lies is looked at, and one voxel around

@@ -7,7 +7,7 @@ from liverlib.core.errors import LiverlibError
 from liverlib.core.files import write_json
 from liverlib.core.settings import to_dict
 from liverlib.data.cases import Case, note_streamed, streamed
-from liverlib.data.download import SPARE, TASK03, chosen, members_of
+from liverlib.data.download import SPARE, TASK03, chosen, members_at
 from liverlib.data.transfer import Transfer, side_by_side
 
 from .cache import contents, cube_of, folder_of, streamed_cube
@@ -31,7 +31,7 @@ def fetch_cubes(
     """
     to, cubes, refused = Path(to), Path(cubes), []
     groups = {
-        name: group for name, group in chosen(members_of(url, to), cases).items() if len(group) == 2
+        name: group for name, group in chosen(members_at(url, to), cases).items() if len(group) == 2
     }
     noted = {case.name: case for case in streamed(to)}
     made = {

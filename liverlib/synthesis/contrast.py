@@ -17,7 +17,7 @@ def tissues(table: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray,
     organs = (hu > -40) & (hu <= 330) & (liver == 0)
     vessels = (liver > 0) & (np.arange(len(hu)) != own)
     other_contrast(hu, unevenness, own, random)
-    look_alikes(hu, organs, vessels, hu[own], random)
+    hard_negatives(hu, organs, vessels, hu[own], random)
     return hu, unevenness * np.float32(random.uniform(0.5, 1.8)), liver
 
 
@@ -37,7 +37,7 @@ def other_contrast(
         hu[own] -= random.uniform(15, 50)
 
 
-def look_alikes(
+def hard_negatives(
     hu: np.ndarray,
     organs: np.ndarray,
     vessels: np.ndarray,

@@ -13,8 +13,8 @@ from .noise import stretched
 
 
 @dataclass(frozen=True, eq=False)
-class Anatomy:
-    """One anatomy's arrays (`anatomies.make_anatomy`), the map of its tissues on a device."""
+class LabelMap:
+    """One anatomy's arrays (`anatomies.make_label_map`), the map of its tissues on a device."""
 
     tissue: Tensor
     table: np.ndarray
@@ -23,13 +23,13 @@ class Anatomy:
     spacing: float  # mm
 
 
-class Pose:
+class Deformation:
     """How an anatomy is turned and bent: from the patient's mm to the map's voxels and back.
 
     `liver` and `body` (m, 3) are the anatomy's places in the patient's mm.
     """
 
-    def __init__(self, anatomy: Anatomy, random: np.random.Generator) -> None:
+    def __init__(self, anatomy: LabelMap, random: np.random.Generator) -> None:
         self.spacing, self.device = anatomy.spacing, anatomy.tissue.device
         self.extent = anatomy.spacing * np.array(anatomy.tissue.shape)
         self.centre = self.extent / 2
@@ -81,7 +81,9 @@ def _field(random: np.random.Generator) -> Tensor:
     return 9.0 * stretched(broad, 16) + 3.0 * stretched(fine, 16)
 
 
-def view(pose: Pose, crop: str, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def view(
+    pose: Deformation, crop: str, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """What a cube covers, from and to, in the patient's mm: the body, or the liver with a margin.
 
     The scan reaches from chest to pelvis, or just around the liver, or cuts its dome or its tip, or

@@ -15,27 +15,27 @@ from safetensors import safe_open
 from torch import Tensor
 
 from liverlib.core.errors import LiverlibError
-from liverlib.core.random import in_turn
+from liverlib.core.random import shuffled_index
 from liverlib.preprocessing.cube import CubeSettings
 from liverlib.training.settings import TrainSettings
 
 from .artefacts import breathe, scanned
 from .contrast import parenchyma, tissues
-from .deformation import Anatomy, Pose, view
+from .deformation import Deformation, LabelMap, view
 from .lesions import WATERY, Liver, draw_cysts, draw_gallbladder, draw_patches, draw_tumours
 from .noise import smooth
 from .phantom.body import IN_THE_BELLY
 
-DRAWING = 6  # raised when equal settings and anatomies come to give other scans
+GENERATOR_VERSION = 6  # raised when equal settings and anatomies come to give other scans
 SIZE = {"body": 0.5, "liver": 0.85}  # a factor on radii in voxels, by look
 # Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
 WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
 
 
-class Rendered:
+class SyntheticScans:
     """Windows of cubes of anatomies; what the nth draw shows depends on the seed and n alone.
 
-    Takes the place of `windows.Windows`: `cube` says what the cubes cover, `settings` how large
+    Takes the place of `windows.PatchSampler`: `cube` says what the cubes cover, `settings` how large
     the windows are and how often they lie in a liver. The maps, of voxels of `spacing` mm, stay on
     the device once read, 20 MB each or so. Raises LiverlibError for cubes of whole scans.
     """
@@ -56,17 +56,17 @@ class Rendered:
         self.paths, self.spacing, self.cube = list(paths), spacing, cube
         self.settings, self.device = settings, device
         self.edge = min(settings.window or cube.size, cube.size)
-        self.kept: dict[int, Anatomy] = {}
+        self.kept: dict[int, LabelMap] = {}
 
     def batch(self, draws: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Image (n, 1, …) and occupancy (n, 2, …) of so many draws, both uint8 as in cubes."""
-        images, occupancies = zip(*map(self._draw, draws), strict=True)
-        return torch.cat(images), torch.cat(occupancies)
+        images, batch_labels = zip(*map(self._draw, draws), strict=True)
+        return torch.cat(images), torch.cat(batch_labels)
 
     def _draw(self, draw: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([self.settings.seed, draw])
-        anatomy = self._anatomy(in_turn(self.settings.seed, draw, len(self.paths)))
-        pose = Pose(anatomy, random)
+        anatomy = self._anatomy(shuffled_index(self.settings.seed, draw, len(self.paths)))
+        pose = Deformation(anatomy, random)
         low, high = view(pose, self.cube.crop, random)
         voxel = (high - low) / self.cube.size
         start = self._start(pose, low, voxel, random)
@@ -93,15 +93,15 @@ class Rendered:
         both = torch.cat([share, liver.tumour], 1)
         return tuple((x.clamp(0, 1) * 255).round().to(torch.uint8) for x in (image, both))
 
-    def _anatomy(self, n: int) -> Anatomy:
+    def _anatomy(self, n: int) -> LabelMap:
         if n not in self.kept:
             with safe_open(self.paths[n], "pt") as file:
                 tissue = file.get_tensor("tissue").to(self.device)
                 arrays = (file.get_tensor(name).numpy() for name in ("table", "liver", "body"))
-                self.kept[n] = Anatomy(tissue, *arrays, self.spacing)
+                self.kept[n] = LabelMap(tissue, *arrays, self.spacing)
         return self.kept[n]
 
-    def _start(self, pose: Pose, low: np.ndarray, voxel: np.ndarray, random) -> np.ndarray:
+    def _start(self, pose: Deformation, low: np.ndarray, voxel: np.ndarray, random) -> np.ndarray:
         """The window's first voxel in the cube."""
         most = self.cube.size - self.edge
         if random.random() < self.settings.tumour + self.settings.liver and len(pose.liver):
@@ -114,7 +114,7 @@ class Rendered:
 
     def _seen(
         self,
-        anatomy: Anatomy,
+        anatomy: LabelMap,
         places: Tensor,
         voxel: np.ndarray,
         contrast: tuple[np.ndarray, ...],

@@ -22,14 +22,14 @@ from .phantom.liver import LIVERS, draw_artery_and_duct, draw_liver
 from .phantom.organs import draw_great_vessels, draw_viscera
 from .phantom.skeleton import draw_skeleton
 
-DRAWING = 5  # raised when equal settings come to draw other maps
+LABEL_MAP_VERSION = 5  # raised when equal settings come to draw other maps
 AIR = 0  # the tissue of that number
 LIVER_ODDS = (0.38, 0.12, 0.12, 0.06, 0.06, 0.26)
 KEPT = 1500  # places remembered within a liver
 
 
 @dataclass(frozen=True)
-class AnatomySettings:
+class LabelMapSettings:
     """What the anatomies are; equal settings give equal maps."""
 
     count: int = setting(0, "anatomies to draw from; 0: train on scans")
@@ -80,7 +80,7 @@ class TissueMap(Canvas):
         return self.known.setdefault((round(value), round(texture), liver), len(self.known))
 
 
-def make_anatomy(index: int, settings: AnatomySettings) -> dict[str, np.ndarray]:
+def make_label_map(index: int, settings: LabelMapSettings) -> dict[str, np.ndarray]:
     """The arrays of one anatomy, which `index` alone decides.
 
     ``tissue`` (X, Y, Z) uint8 numbers the rows of ``table`` (n, 3): HU, unevenness in HU, and
@@ -121,21 +121,21 @@ def make_anatomy(index: int, settings: AnatomySettings) -> dict[str, np.ndarray]
     }
 
 
-def write_anatomies(
-    folder: str | Path, settings: AnatomySettings, workers: int | None = None
+def write_label_maps(
+    folder: str | Path, settings: LabelMapSettings, workers: int | None = None
 ) -> list[Path]:
     """The files of the anatomies in a folder of their own, made where they are missing."""
-    folder = Path(folder) / digest(replace(settings, count=0), DRAWING)
+    folder = Path(folder) / digest(replace(settings, count=0), LABEL_MAP_VERSION)
     paths = [folder / f"anatomy_{index:03d}.safetensors" for index in range(settings.count)]
     missing = [(path, n, settings) for n, path in enumerate(paths) if not path.exists()]
-    for _ in in_processes(write_anatomy, missing, workers, "anatomies"):
+    for _ in in_processes(write_label_map, missing, workers, "anatomies"):
         pass
     return paths
 
 
-def write_anatomy(path: Path, index: int, settings: AnatomySettings) -> None:
+def write_label_map(path: Path, index: int, settings: LabelMapSettings) -> None:
     """Writes one anatomy as a safetensors file, atomically."""
-    arrays = make_anatomy(index, settings)
+    arrays = make_label_map(index, settings)
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     with atomic(path) as temporary:
         write_sparse(temporary, content)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from liverlib.core.arrays import Box
-from liverlib.core.random import around, lump
+from liverlib.core.random import around, rough_ellipsoid
 
 from .noise import local_mean, smooth
 
@@ -190,10 +190,12 @@ def _lobed(
     """How deep the places of a box lie in a lump with so many lobes beside its middle."""
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
     box, axes = on.around(centre, 2.5 * radius + 4)
-    depth = lump(axes, radius, generator)
+    depth = rough_ellipsoid(axes, radius, generator)
     for _ in range(lobes):
         way = random.normal(0, 1, 3)
         away = (0.9 * radius * way / np.linalg.norm(way)).tolist()
         moved = [axis - float(one) for axis, one in zip(axes, away, strict=True)]
-        depth = torch.maximum(depth, lump(moved, radius * random.uniform(0.4, 0.7), generator))
+        depth = torch.maximum(
+            depth, rough_ellipsoid(moved, radius * random.uniform(0.4, 0.7), generator)
+        )
     return box, depth

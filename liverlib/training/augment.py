@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from liverlib.core.random import around, between, chance, lump
+from liverlib.core.random import around, between, chance, rough_ellipsoid
 
 
-def augment(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+def augment(image: Tensor, soft_labels: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """A changed image (B, 1, D, H, W), values about 0…1, and its shares (B, 2, D, H, W).
 
     All randomness comes from `random`, a generator on the CPU: equal seeds, equal batches.
     """
     if chance(0.25, random):  # what costs most: a quarter of the batches
-        image, occupancy = warp(image, occupancy, random)
-    return grey(image, random), occupancy
+        image, soft_labels = warp(image, soft_labels, random)
+    return grey(image, random), soft_labels
 
 
-def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+def implant(image: Tensor, soft_labels: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """A made-up tumour somewhere in the liver of each sample that shows enough of one.
 
     Few patients have few tumours, and a network soon knows each by heart; made-up ones never come
@@ -32,8 +32,8 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
     brighter than the liver, some with a rim or a dead centre, and keep the image's own noise.
     Their radius is 2 to 20 voxels.
     """
-    image, occupancy = image.clone(), occupancy.clone()
-    for grey, (liver, tumour) in zip(image[:, 0], occupancy, strict=True):
+    image, soft_labels = image.clone(), soft_labels.clone()
+    for grey, (liver, tumour) in zip(image[:, 0], soft_labels, strict=True):
         sure = liver > 0.9
         inside = sure.nonzero()
         if len(inside) < 500:
@@ -42,7 +42,7 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
         radius = 7 * math.exp(0.5 * torch.randn(1, generator=random).item())
         radius = min(max(2.0, radius), 20.0)
         box, axes = around(centre, [2.5 * radius + 4] * 3, liver)  # no lump is wider
-        depth = lump(axes, radius, random)
+        depth = rough_ellipsoid(axes, radius, random)
         brightness = grey[sure].mean()
         grey, liver, tumour = grey[box], liver[box], tumour[box]
         smooth = F.avg_pool3d(grey[None], 3, stride=1, padding=1, count_include_pad=False)[0]
@@ -50,7 +50,7 @@ def implant(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[
         cover = liver * (0.5 + depth / between(1, 4, random)).clamp(0, 1)
         grey += cover * (value - grey)
         torch.maximum(tumour, liver * (0.5 + depth).clamp(0, 1), out=tumour)
-    return image, occupancy
+    return image, soft_labels
 
 
 def _tissue(depth: Tensor, radius: float, random: torch.Generator) -> Tensor:
@@ -64,11 +64,11 @@ def _tissue(depth: Tensor, radius: float, random: torch.Generator) -> Tensor:
     return value
 
 
-def warp(image: Tensor, occupancy: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+def warp(image: Tensor, soft_labels: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """Rotated by up to 15° about each axis and scaled by 0.8 to 1.25, about the centre."""
     matrices = torch.stack([_affine(random) for _ in range(len(image))]).to(image.device)
     grid = F.affine_grid(matrices, list(image.shape), align_corners=False)
-    both = torch.cat([image, occupancy], dim=1)
+    both = torch.cat([image, soft_labels], dim=1)
     both = F.grid_sample(both, grid, padding_mode="border", align_corners=False)
     return both[:, :1], both[:, 1:]
 

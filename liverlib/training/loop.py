@@ -16,23 +16,23 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from liverlib.core.device import mixed_precision, peak_gb
-from liverlib.core.parallel import ahead
-from liverlib.models.losses import LOSSES, class_shares
+from liverlib.core.parallel import prefetch
+from liverlib.models.losses import LOSSES, class_targets
 from liverlib.models.unet import UNet3D
 from liverlib.models.weights import save_networks
-from liverlib.synthesis.generator import Rendered
+from liverlib.synthesis.generator import SyntheticScans
 
 from .augment import augment, implant
 from .history import History, advice, quality, write_history
-from .sampler import Windows, floats, whole
+from .sampler import PatchSampler, floats, whole
 from .settings import TrainSettings
-from .trainer import Training
+from .trainer import Trainer
 
 THREADS = 4 if torch.cuda.is_available() else 1  # that make batches: they wait for a GPU in turn
 
 
 def train(
-    train_cubes: Sequence[Path] | Rendered,
+    train_cubes: Sequence[Path] | SyntheticScans,
     validation_cubes: Sequence[Path],
     folder: str | Path,
     settings: TrainSettings = TrainSettings(),
@@ -40,7 +40,7 @@ def train(
     on_epoch: Callable[[History], None] = lambda history: None,
     start: UNet3D | None = None,
 ) -> History:
-    """Trains on cached cubes, or scans `Rendered` as it goes, from a network (`start`) or random
+    """Trains on cached cubes, or scans `SyntheticScans` as it goes, from a network (`start`) or random
     weights on; or goes on where an earlier call in the same folder was stopped.
 
     After every epoch writes ``last.safetensors`` (to go on from), ``history.csv``, and, when it
@@ -51,12 +51,14 @@ def train(
     folder, last = Path(folder), settings.epochs
     windows = (
         train_cubes
-        if isinstance(train_cubes, Rendered)
-        else Windows(train_cubes, settings.window, settings.tumour, settings.liver, settings.seed)
+        if isinstance(train_cubes, SyntheticScans)
+        else PatchSampler(
+            train_cubes, settings.window, settings.tumour, settings.liver, settings.seed
+        )
     )
     if not windows.lesions:
         settings = replace(settings, implants=0.0)  # nor is it to learn from made-up ones
-    training = Training(settings, windows.edge, start)
+    training = Trainer(settings, windows.edge, start)
     if (folder / "last.safetensors").exists():
         training.load(folder / "last.safetensors")
     if (first := len(training.history)) >= last:
@@ -66,13 +68,13 @@ def train(
     if not windows.lesions:
         say("No tumours in the cases to train on: the liver alone is learned.")
     steps = settings.steps or math.ceil(len(windows.paths) / settings.batch)
-    batches = ahead(
+    batches = prefetch(
         lambda step: windows.batch(training.share(step)),
         range(first * steps, last * steps),
         THREADS,
     )
-    said, hidden = f"training {folder.name}", None if main else True
-    bar = tqdm(total=steps * last, initial=steps * first, desc=said, unit="step", disable=hidden)
+    text, hidden = f"training {folder.name}", None if main else True
+    bar = tqdm(total=steps * last, initial=steps * first, desc=text, unit="step", disable=hidden)
     with bar:
         for epoch in range(first, last):
             started, losses = time.monotonic(), []
@@ -107,26 +109,26 @@ def train(
     return training.history
 
 
-def train_step(training: Training, batch: tuple[Tensor, Tensor], step: int, steps: int) -> float:
+def train_step(training: Trainer, batch: tuple[Tensor, Tensor], step: int, steps: int) -> float:
     """One of `steps` steps, on a batch as cubes hold it; returns its loss, NaN where skipped."""
     settings = training.settings
-    image, occupancy = floats(*batch, training.device)
+    image, soft_labels = floats(*batch, training.device)
     seen = [
-        changed(image[n : n + 1], occupancy[n : n + 1], settings, draw)
+        changed(image[n : n + 1], soft_labels[n : n + 1], settings, draw)
         for n, draw in enumerate(training.share(step))
     ]
-    image, occupancy = (torch.cat(one) for one in zip(*seen, strict=True))
-    return training.update(image, occupancy, rate(step, steps, settings), step)
+    image, soft_labels = (torch.cat(one) for one in zip(*seen, strict=True))
+    return training.update(image, soft_labels, rate(step, steps, settings), step)
 
 
 def changed(
-    image: Tensor, occupancy: Tensor, settings: TrainSettings, draw: int
+    image: Tensor, soft_labels: Tensor, settings: TrainSettings, draw: int
 ) -> tuple[Tensor, Tensor]:
     """What a draw, (1, 1, …) and (1, 2, …), becomes before the network sees it."""
     random = torch.Generator().manual_seed(settings.seed * 1_000_003 + draw)
     if torch.rand(1, generator=random).item() < settings.implants:
-        image, occupancy = implant(image, occupancy, random)
-    return augment(image, occupancy, random) if settings.augmented else (image, occupancy)
+        image, soft_labels = implant(image, soft_labels, random)
+    return augment(image, soft_labels, random) if settings.augmented else (image, soft_labels)
 
 
 @torch.inference_mode()
@@ -138,14 +140,14 @@ def validate(network: UNet3D, cubes: Sequence[Path], settings: TrainSettings) ->
     losses, dices = [], []
     device = next(network.parameters()).device
     for path in cubes:
-        image, occupancy = floats(*whole(path), device)
+        image, soft_labels = floats(*whole(path), device)
         with mixed_precision(device, image.shape[-1] // network.divisor):
             logits = network(image)
         logits = logits.float()
-        losses.append(LOSSES[settings.loss](logits, class_shares(occupancy)).item())
+        losses.append(LOSSES[settings.loss](logits, class_targets(soft_labels)).item())
         p = logits.softmax(1)
         predicted = torch.stack([p[:, 1] + p[:, 2], p[:, 2]], dim=1) >= 0.5
-        truth = occupancy >= 0.5
+        truth = soft_labels >= 0.5
         both, each = (
             x.sum((0, 2, 3, 4)) for x in (predicted & truth, predicted.int() + truth.int())
         )

@@ -15,12 +15,12 @@ from safetensors import safe_open
 from scipy import ndimage
 from torch import Tensor
 
-from liverlib.core.random import in_turn
+from liverlib.core.random import shuffled_index
 
 KEPT = 500  # places remembered of each lesion, and of each liver
 
 
-class Windows:
+class PatchSampler:
     """Random windows of `size`³ voxels (0: whole cubes) from cube files.
 
     The files are mapped into memory, not read; only the places of livers and lesions are kept.
@@ -44,11 +44,11 @@ class Windows:
 
     def batch(self, draws: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Image (n, 1, …) and occupancy (n, 2, …) of so many draws, both uint8 as in the cubes."""
-        images, occupancies = zip(*map(self._draw, draws), strict=True)
-        return torch.stack(images), torch.stack(occupancies)
+        images, batch_labels = zip(*map(self._draw, draws), strict=True)
+        return torch.stack(images), torch.stack(batch_labels)
 
     def _draw(self, draw: int) -> tuple[Tensor, Tensor]:
-        case = in_turn(self.seed, draw, len(self.paths))
+        case = shuffled_index(self.seed, draw, len(self.paths))
         random = np.random.default_rng([self.seed, draw])
         kind = random.choice(["tumour", "liver", "anywhere"], p=self.chances)
         if kind == "tumour" and self.lesions:
@@ -67,10 +67,10 @@ class Windows:
 
 
 def floats(
-    image: Tensor, occupancy: Tensor, device: torch.device | str = "cpu"
+    image: Tensor, soft_labels: Tensor, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor]:
     """Bytes as a network takes them, on its device: grey values and shares, 0…1."""
-    return tuple(x.to(device, non_blocking=True).float().div_(255) for x in (image, occupancy))
+    return tuple(x.to(device, non_blocking=True).float().div_(255) for x in (image, soft_labels))
 
 
 def whole(path: Path) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ class TrainSettings:
     seed: int = setting(0, "of the first weights, the windows and the changes")
 
 
-SECOND_LOOK = TrainSettings(  # in the liver's own cube tumours are not so rare
+ROI_DEFAULTS = TrainSettings(  # in the liver's own cube tumours are not so rare
     epochs=13, tumour=0.33, liver=0.5, implants=0.5
 )
 ORIGINAL = TrainSettings(  # the original project's recipe

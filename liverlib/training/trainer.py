@@ -18,11 +18,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from liverlib.core.device import best_device, is_right, precision
+from liverlib.core.device import best_device, is_accurate, precision
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
 from liverlib.core.settings import to_dict
-from liverlib.models.losses import LOSSES, class_shares
+from liverlib.models.losses import LOSSES, class_targets
 from liverlib.models.unet import UNet3D
 
 from .history import History, quality
@@ -31,7 +31,7 @@ from .settings import TrainSettings
 PATIENCE = 10  # steps without a usable gradient, in a row
 
 
-class Training:
+class Trainer:
     """A network, its optimiser, and the moving average of its weights that is used in the end.
 
     `edge` is that of the windows it learns from, in voxels. The shape and weights of `start` are
@@ -47,7 +47,7 @@ class Training:
         if start:
             self.network.load_state_dict(start.state_dict())
         device = best_device()
-        right = is_right(device, edge // self.network.divisor)
+        right = is_accurate(device, edge // self.network.divisor)
         self.accelerator = Accelerator(
             cpu=device.type == "cpu",
             mixed_precision=precision(device),
@@ -75,13 +75,13 @@ class Training:
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
         return range(first + rank, first + self.settings.batch, processes)
 
-    def update(self, image: Tensor, occupancy: Tensor, rate: float, step: int) -> float:
+    def update(self, image: Tensor, soft_labels: Tensor, rate: float, step: int) -> float:
         """One step of the optimiser on a batch; returns the batch's loss, over all processes.
 
         Where the loss or its gradient is no number, the weights are left alone and NaN is returned.
         Raises `LiverlibError` where that happens ten times in a row.
         """
-        loss = self._backward(image, occupancy)
+        loss = self._backward(image, soft_labels)
         norm = self.accelerator.clip_grad_norm_(
             self.network.parameters(), self.settings.clip or math.inf
         )
@@ -107,11 +107,11 @@ class Training:
             torch._foreach_lerp_(means, values, 1 - decay)
         return loss if usable else math.nan
 
-    def _backward(self, image: Tensor, occupancy: Tensor) -> float:
+    def _backward(self, image: Tensor, soft_labels: Tensor) -> float:
         """Gathers gradients of the batch, in smaller pieces where memory does not hold it."""
         while True:
             try:
-                return self._pieces(image, occupancy)
+                return self._pieces(image, soft_labels)
             except torch.cuda.OutOfMemoryError as error:
                 if self.at_once == 1 or self.accelerator.num_processes > 1:
                     raise LiverlibError(self._too_large()) from error
@@ -122,14 +122,14 @@ class Training:
                 f"Out of memory: {self.at_once} windows at once from here on, gradients summed."
             )
 
-    def _pieces(self, image: Tensor, occupancy: Tensor) -> float:
+    def _pieces(self, image: Tensor, soft_labels: Tensor) -> float:
         total = torch.zeros((), device=self.device)
-        parts = list(zip(image.split(self.at_once), occupancy.split(self.at_once), strict=True))
+        parts = list(zip(image.split(self.at_once), soft_labels.split(self.at_once), strict=True))
         for n, (some, truth) in enumerate(parts, start=1):
             together = nullcontext() if n == len(parts) else self.accelerator.no_sync(self.model)
             with together:
                 logits = self.model(some).float()
-                loss = LOSSES[self.settings.loss](logits, class_shares(truth))
+                loss = LOSSES[self.settings.loss](logits, class_targets(truth))
                 loss = loss * (len(some) / len(image))
                 self.accelerator.backward(loss)
             total += loss.detach()

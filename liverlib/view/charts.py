@@ -45,9 +45,9 @@ def histogram(
     for value, name in ((1, "liver"), (2, "tumour")):
         hu = scan.voxels[label.voxels == value]
         if hu.size:
-            said = f"{name}: {hu.mean():.0f} ± {hu.std():.0f} HU, {hu.size:,} voxels"
+            text = f"{name}: {hu.mean():.0f} ± {hu.std():.0f} HU, {hu.size:,} voxels"
             shares = np.full(hu.size, 100 / hu.size)
-            axis.hist(hu, bins, weights=shares, alpha=0.6, color=hex_colour(name), label=said)
+            axis.hist(hu, bins, weights=shares, alpha=0.6, color=hex_colour(name), label=text)
     for end in (low, high):
         axis.axvline(end, color="grey", linestyle="--", linewidth=1)
     axis.plot([], [], "--", color="grey", label=f"window: {low:.0f} to {high:.0f} HU")
@@ -71,8 +71,8 @@ def curves(
         for axis, (title, columns) in zip(axes.flat, CURVES.items(), strict=True):
             for column, (kind, style) in columns.items():
                 points = ([row[key] for row in rows] for key in (against, column))
-                said = f"{name} {kind}".strip() or None
-                axis.plot(*points, style, color=RUNS[i % len(RUNS)], label=said, markersize=4)
+                text = f"{name} {kind}".strip() or None
+                axis.plot(*points, style, color=RUNS[i % len(RUNS)], label=text, markersize=4)
             axis.set_title(title, fontsize=10)
     for axis in axes.flat:
         _finish(axis, against)
@@ -151,13 +151,13 @@ def bland_altman(evaluation: "Evaluation") -> Figure:
         predicted = np.array([getattr(score, f"predicted_{of}_ml") for score in scores])
         apart = predicted - true
         axis.plot((true + predicted) / 2, apart, "o", color=hex_colour(of), alpha=0.7)
-        said = f"{of} ({len(scores)} cases)"
+        text = f"{of} ({len(scores)} cases)"
         if len(scores) > 1:
             mean, spread = apart.mean(), 1.96 * apart.std(ddof=1)
-            said += f": {mean:+.1f} ml, {mean - spread:+.1f} to {mean + spread:+.1f}"
+            text += f": {mean:+.1f} ml, {mean - spread:+.1f} to {mean + spread:+.1f}"
             for height, style in ((mean, "-"), (mean - spread, "--"), (mean + spread, "--")):
                 axis.axhline(height, color="grey", linestyle=style, linewidth=1)
-        axis.set_title(said, fontsize=10)
+        axis.set_title(text, fontsize=10)
         axis.set(xlabel="mean of predicted and true, ml", ylabel="predicted - true, ml")
         axis.grid(alpha=0.3)
     return figure
@@ -177,8 +177,8 @@ def detection_by_size(runs: "Evaluation | Mapping[str, Evaluation]") -> Figure:
             found = {one.of: one for one in evaluation.measures if one.measure == quotient}
             for place, size in enumerate(SIZES):
                 one, x = found[f"lesion {size}"], place + (i - (len(named) - 1) / 2) * wide
-                said = name if name and not place else None
-                axis.bar(x, np.nan_to_num(one.value), 0.9 * wide, color=RUNS[i % 5], label=said)
+                text = name if name and not place else None
+                axis.bar(x, np.nan_to_num(one.value), 0.9 * wide, color=RUNS[i % 5], label=text)
                 if one.n:
                     axis.vlines(x, one.low, one.high, color="black", linewidth=1)
                 axis.annotate(str(one.n), (x, 1.02), ha="center", fontsize=8, annotation_clip=False)
@@ -211,8 +211,8 @@ def fingerprint(rows: Sequence[Mapping]) -> Figure:
     volumes = ([row[key] for row in rows] for key in ("liver_ml", "burden"))
     axes[2].scatter(*volumes, 18, colours, alpha=0.6)
     axes[2].set(xlabel="liver, ml", ylabel="tumour / liver", title="livers and tumours")
-    for colour, said in zip(RUNS, ("nothing looks wrong", "look at it"), strict=False):
-        axes[0].scatter([], [], 18, colour, label=said)
+    for colour, text in zip(RUNS, ("nothing looks wrong", "look at it"), strict=False):
+        axes[0].scatter([], [], 18, colour, label=text)
     figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     return figure
 

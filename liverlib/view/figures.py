@@ -151,15 +151,15 @@ def to_png(figure: Figure) -> bytes:
 
 
 def _agreement(label: Volume, mask: Volume) -> str:
-    said = f"liver Dice {dice(label.voxels, mask.voxels):.3f}"
+    text = f"liver Dice {dice(label.voxels, mask.voxels):.3f}"
     truth, drawn = label.voxels == 2, mask.voxels == 2
     if truth.any():
-        return f"{said}, tumour Dice {dice(truth, drawn):.3f}"
+        return f"{text}, tumour Dice {dice(truth, drawn):.3f}"
     if not drawn.any():
-        return f"{said}, no tumour, none drawn"
+        return f"{text}, no tumour, none drawn"
     known = label.grid.spacing_known
     amount = f"{volume_ml(drawn, label.grid.spacing):.1f} ml" if known else f"{drawn.sum()} voxels"
-    return f"{said}, no tumour, {amount} drawn"
+    return f"{text}, no tumour, {amount} drawn"
 
 
 def _size(scan: Volume, plane: str) -> tuple[float, float]:

@@ -34,10 +34,10 @@ def network_diagram(shape: Mapping[str, Any], size: int = 128) -> Figure:
     _box(axis, end, 0, 3, 1.0, f"3 × {size}³\nlogits", "0.8")
     for level, width in enumerate(channels):
         left, right = level * STEP, (2 * deepest - level) * STEP
-        share, said = 1 / fold / 2**level, f"{width} × {size // fold // 2**level}³"
-        _box(axis, left, level, width, share, said, RUNS[0])
+        share, text = 1 / fold / 2**level, f"{width} × {size // fold // 2**level}³"
+        _box(axis, left, level, width, share, text, RUNS[0])
         if level < deepest:
-            _box(axis, right, level, width, share, said, RUNS[2])
+            _box(axis, right, level, width, share, text, RUNS[2])
             _arrow(axis, (left + 0.65, level), (right - 0.65, level), "skip", "0.6", "--")
             under = level + 0.27 + 0.27 * share  # the words under the box
             _arrow(axis, (left + 0.3, under), (left + STEP - 0.2, level + 0.83), "max-pool")
@@ -52,13 +52,13 @@ def network_diagram(shape: Mapping[str, Any], size: int = 128) -> Figure:
     return figure
 
 
-def batch(image: "Tensor", occupancy: "Tensor", slices: Sequence[int] | None = None) -> Figure:
+def batch(image: "Tensor", soft_labels: "Tensor", slices: Sequence[int] | None = None) -> Figure:
     """The windows of a batch, (B, 1, …) and (B, 2, …), in a row, liver and tumour outlined.
 
     Each is seen from the feet, at its axial slice with most tumour, else most liver, or at the
     given ones. Grey is the image as the network sees it, from 0 (black) to 1.
     """
-    grey, shares = np.asarray(image)[:, 0], np.asarray(occupancy)
+    grey, shares = np.asarray(image)[:, 0], np.asarray(soft_labels)
     classes = (shares >= 0.5).sum(1).astype(np.uint8)
     slices = [largest_slice(one) for one in classes] if slices is None else slices
     figure, axes = plt.subplots(
@@ -142,21 +142,21 @@ def cost(shape: Mapping[str, Any], size: int = 128) -> dict[str, float]:
 
 
 def _box(
-    axis: Axes, x: float, level: int, channels: int, share: float, said: str, colour: str
+    axis: Axes, x: float, level: int, channels: int, share: float, text: str, colour: str
 ) -> None:
     width, height = 0.15 * (1 + np.log2(channels)), 0.1 + 0.7 * share
     y = -level * DROP
     axis.add_patch(Rectangle((x - width / 2, y - height / 2), width, height, color=colour, lw=0))
-    axis.text(x, y - height / 2 - 0.05, said, ha="center", va="top", fontsize=9)
+    axis.text(x, y - height / 2 - 0.05, text, ha="center", va="top", fontsize=9)
 
 
 def _arrow(
-    axis: Axes, start: tuple, stop: tuple, said: str, colour: str = "0.3", line: str = "-"
+    axis: Axes, start: tuple, stop: tuple, text: str, colour: str = "0.3", line: str = "-"
 ) -> None:
     """An arrow with its name; both ends are (x, level)."""
     (x0, y0), (x1, y1) = ((x, -level * DROP) for x, level in (start, stop))
     style = {"arrowstyle": "->", "color": colour, "linestyle": line, "shrinkA": 0, "shrinkB": 0}
     axis.annotate("", (x1, y1), (x0, y0), arrowprops=style)
-    across = {"max-pool": "right", "up": "left"}.get(said, "center")
+    across = {"max-pool": "right", "up": "left"}.get(text, "center")
     place = (x0 + x1) / 2, (y0 + y1) / 2 + (0.05 if across == "center" else -0.25)
-    axis.text(*place, said, fontsize=8, color=colour, ha=across)
+    axis.text(*place, text, fontsize=8, color=colour, ha=across)

@@ -28,7 +28,7 @@ from .skeleton import draw_skeleton
 SLICES = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # mm between slices
 SLICE_ODDS = (0.07, 0.1, 0.26, 0.29, 0.12, 0.06, 0.1)
 MOST_SLICES = 200
-DRAWING = 1  # raised when equal settings come to draw other voxels
+PHANTOM_VERSION = 1  # raised when equal settings come to draw other voxels
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _paths(folder: Path, index: int, settings: PhantomSettings) -> list[Path]:
 
 def _claim(folder: Path, settings: PhantomSettings) -> None:
     """Notes the settings in the folder, or finds them there."""
-    note, content = folder / "phantoms.json", {"drawing": DRAWING, **to_dict(settings)}
+    note, content = folder / "phantoms.json", {"drawing": PHANTOM_VERSION, **to_dict(settings)}
     if note.exists():
         if read_json(note) != content:
             raise LiverlibError(

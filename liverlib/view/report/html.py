@@ -53,8 +53,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence], caption: str = "") -> s
         + "</tr>"
         for first, *rest in rows
     )
-    said = f"<caption>{escape(caption)}</caption>" if caption else ""
-    inside = f"{said}<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+    text = f"<caption>{escape(caption)}</caption>" if caption else ""
+    inside = f"{text}<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>"
     return f'<div class="wide"><table>{inside}</table></div>'
 
 
@@ -63,8 +63,8 @@ def image(content: bytes, alt: str, caption: str = "", lazy: bool = False) -> st
     with Image.open(io.BytesIO(content)) as picture:  # reads the header only
         kind, (width, height) = picture.format.lower(), picture.size
     data = base64.b64encode(content).decode()
-    said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    text = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return (
         f'<figure><img {"loading=lazy " if lazy else ""}width="{width}" height="{height}" '
-        f'alt="{escape(alt)}" src="data:image/{kind};base64,{data}">{said}</figure>'
+        f'alt="{escape(alt)}" src="data:image/{kind};base64,{data}">{text}</figure>'
     )

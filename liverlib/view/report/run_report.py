@@ -162,8 +162,8 @@ def _making(metrics: Mapping) -> str:
     rows = [(stage, f"{value:.1f}") for stage, value in seconds.items()]
     rows.append(("together", f"{sum(seconds.values()):.1f}"))
     versions = {"liverlib": __version__} | metrics.get("versions", {})
-    said = ", ".join(f"{name} {number}" for name, number in versions.items())
-    where = f"On {metrics.get('machine', 'an unknown machine')}, with {said}."
+    text = ", ".join(f"{name} {number}" for name, number in versions.items())
+    where = f"On {metrics.get('machine', 'an unknown machine')}, with {text}."
     timed = table(["stage", "seconds"], rows, "Stages whose results were there already count less.")
     return f"<h2>How it was made</h2>\n<p>{escape(where)}</p>\n{timed}"
 
@@ -175,8 +175,8 @@ def _flat(values: Mapping, prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            said = ", ".join(map(str, value)) if isinstance(value, list) else value
-            rows.append((f"{prefix}{key}", said))
+            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            rows.append((f"{prefix}{key}", text))
     return rows
 
 
