@@ -1,4 +1,4 @@
-"""Writing files so that a killed process leaves the old one or the new one, never half of one."""
+"""Files that a killed process leaves either old or new, never half written."""
 
 import json
 import math
@@ -6,17 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import LiverlibError
 
-BLOCK = 4096  # bytes; what most disks are divided into
+DISK_BLOCK = 4096  # bytes, on most disks
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside `path`, renamed to it when the block ends well, else removed.
+    """A temporary file beside `path`: renamed to `path` when the block succeeds, else removed.
 
-    Keeps the suffixes of `path` (writers choose a format by them) and makes its folder.
+    It has the suffixes of `path`, as writers choose a format by them. The folder is made.
     Raises `LiverlibError` where the folder cannot be written.
     """
     path = Path(path)
@@ -35,7 +36,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Turns the system's refusal to write into a `LiverlibError` that names the folder."""
+    """Turns an `OSError` of the block into a `LiverlibError` that names the folder."""
     try:
         yield
     except OSError as error:
@@ -46,29 +47,29 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 def write_sparse(path: Path, content: bytes) -> None:
-    """Writes `content`; its blocks of zeros take no room on a disk that knows holes in files."""
+    """Writes `content`; blocks of zeros take no space where the file system has sparse files."""
     with open(path, "wb") as file:
-        for start in range(0, len(content), BLOCK):
-            if (block := content[start : start + BLOCK]) != bytes(len(block)):
+        for start in range(0, len(content), DISK_BLOCK):
+            if (block := content[start : start + DISK_BLOCK]) != bytes(len(block)):
                 file.seek(start)
                 file.write(block)
         file.truncate(len(content))
 
 
 def size_on_disk(path: Path) -> int:
-    """Bytes that a file takes from the disk, where the system tells; else its length."""
+    """Bytes that a file occupies on the disk; its length where the system does not tell."""
     stat = path.stat()
     return getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512
 
 
 def write_json(path: str | Path, content: object) -> None:
-    """Writes `content` as indented JSON, atomically; NaN and inf, which JSON lacks, become null."""
+    """Writes `content` as indented JSON, atomically; NaN and infinity become null."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(_finite(content), indent=2) + "\n")
 
 
-def read_json(path: str | Path) -> dict:
-    """The object in a JSON file; raises `LiverlibError` where it is missing or is not JSON."""
+def read_json(path: str | Path) -> dict[str, Any]:
+    """The object in a JSON file; raises `LiverlibError` where it is missing or not JSON."""
     try:
         return json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
@@ -78,6 +79,7 @@ def read_json(path: str | Path) -> dict:
 
 
 def _finite(content: object) -> object:
+    """The content with NaN and infinity, which JSON lacks, as None."""
     if isinstance(content, dict):
         return {key: _finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
@@ -85,6 +87,6 @@ def _finite(content: object) -> object:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def is_newer(one: Path, other: Path) -> bool:
+def is_newer(path: Path, than: Path) -> bool:
     """Whether a file was written after another."""
-    return one.stat().st_mtime_ns > other.stat().st_mtime_ns
+    return path.stat().st_mtime_ns > than.stat().st_mtime_ns

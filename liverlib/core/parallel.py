@@ -1,29 +1,43 @@
-"""The same work over many cases, side by side, with a progress bar."""
+"""The same work for many items: in several processes, in several threads, or ahead of its use."""
 
 import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from contextlib import contextmanager
-from typing import Any
+from threading import Event
+from typing import TypeVar
 
 from tqdm.auto import tqdm
 
 from .errors import LiverlibError
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):
+    """Raised by work that saw `stop` set: the error to report is another thread's."""
+
 
 def in_processes(
-    work: Callable,
+    work: Callable[..., Result],
     calls: Sequence[tuple],
     workers: int | Executor | None = None,
     title: str = "",
-) -> Iterator[Any]:
-    """`work(*arguments)` for each of `calls`, in order.
+) -> Iterator[Result]:
+    """`work(*arguments)` for each of `calls`, in order, with a progress bar.
 
     `workers` is a number of processes, None for one a processor, or an executor to submit to. With
-    one worker, or one call, everything happens in this process. New processes start afresh
-    ("spawn"): a forked one would inherit the locks of torch's and the notebook's threads. Raises
+    one worker, or one call, everything happens in this process. New processes are spawned: a
+    forked one would inherit the locks of torch's and the notebook's threads. Raises
     `LiverlibError` where a process was killed.
     """
     if not calls:
@@ -37,11 +51,13 @@ def in_processes(
             yield work(*arguments)
         return
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(workers, context) as pool:
+    with _single_threaded(), ProcessPoolExecutor(workers, context) as pool:
         yield from _submitted(pool, work, calls, title)
 
 
-def _submitted(pool: Executor, work: Callable, calls: Sequence[tuple], title: str) -> Iterator[Any]:
+def _submitted(
+    pool: Executor, work: Callable[..., Result], calls: Sequence[tuple], title: str
+) -> Iterator[Result]:
     futures = [pool.submit(work, *arguments) for arguments in calls]
     try:
         for future in tqdm(futures, title):
@@ -57,8 +73,8 @@ def _submitted(pool: Executor, work: Callable, calls: Sequence[tuple], title: st
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes side by side must not each compute with all processors: they only wait more."""
+def _single_threaded() -> Iterator[None]:
+    """Lets new processes compute with one thread each: with more they wait for each other."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
@@ -69,13 +85,47 @@ def _one_thread_each() -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def prefetch(make: Callable[[Any], Any], items: Iterable, threads: int = 1) -> Iterator:
-    """`make` of each item, in order, the next ones under way in other threads while one is used."""
+def in_threads(
+    work: Callable[[Item], Result], items: Sequence[Item], threads: int, stop: Event
+) -> Iterator[Result]:
+    """`work` of each item, in order, in several threads.
+
+    The first error sets `stop` and is raised. Work that takes long checks `stop` and raises
+    `Stopped`. `stop` is set, too, when the caller takes no more results.
+    """
+
+    def guarded(item: Item) -> Result:
+        try:
+            return work(item)
+        except BaseException:
+            stop.set()
+            raise
+
+    futures: list[Future[Result]] = []
     with ThreadPoolExecutor(threads) as pool:
-        coming = deque()
+        try:
+            futures += [pool.submit(guarded, item) for item in items]
+            for future in futures:
+                yield future.result()
+        except Stopped:
+            pool.shutdown(cancel_futures=True)
+            errors = (future.exception() for future in futures if not future.cancelled())
+            causes = (error for error in errors if error and not isinstance(error, Stopped))
+            raise next(causes) from None
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def prefetch(
+    make: Callable[[Item], Result], items: Iterable[Item], threads: int = 1
+) -> Iterator[Result]:
+    """`make` of each item, in order; the next `threads` items are made while one is used."""
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[Result]] = deque()
         for item in items:
-            coming.append(pool.submit(make, item))
-            if len(coming) > threads:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
+            pending.append(pool.submit(make, item))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -1,4 +1,4 @@
-"""Words and figures as text: what notebooks, terminals and reports print alike."""
+"""Text and numbers as notebooks, terminals and reports print them."""
 
 import math
 import re
@@ -10,25 +10,30 @@ NOT_MEDICAL = "Not a medical device: for teaching and research."
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows with the same keys as lines of text, under a line of the keys; text to the left.
+    """Rows with the same keys as lines of text, below a line of the keys.
 
-    Numbers are given to three significant digits, tuples as 256×256×107, NaN as "unknown".
+    Text is aligned left, all else right. Values are written as `format_value` writes them.
     """
     if not rows:
         return ""
     names = list(rows[0])
     lines = [names, *([format_value(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
-    aligned = ["<" if isinstance(rows[0][name], str) else ">" for name in names]
-    columns = list(zip(aligned, widths, strict=True))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+    sides = ["<" if isinstance(rows[0][name], str) else ">" for name in names]
+    columns = list(zip(sides, widths, strict=True))
     return "\n".join(
-        "  ".join(f"{text:{to}{n}}" for text, (to, n) in zip(line, columns, strict=True)).rstrip()
+        "  ".join(
+            f"{text:{side}{width}}" for text, (side, width) in zip(line, columns, strict=True)
+        ).rstrip()
         for line in lines
     )
 
 
 def format_value(value: Any) -> str:
-    """One value as `table` writes it; at most four digits follow the point."""
+    """A value of any type, numbers to three significant digits (at most four decimals).
+
+    Tuples are written as 256×256×107, NaN as "unknown".
+    """
     if isinstance(value, tuple):
         return "×".join(map(format_value, value))
     if isinstance(value, Integral) or not isinstance(value, Real):
@@ -37,10 +42,15 @@ def format_value(value: Any) -> str:
         return "unknown"
     if not value or math.isinf(value):
         return f"{value:.0f}"
-    digits = 2 - math.floor(math.log10(abs(value)))
-    return f"{value:.{min(max(digits, 0), 4)}f}"
+    decimals = 2 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(max(decimals, 0), 4)}f}"
 
 
-def natural_key(name: str) -> list:
-    """A key to sort names by, with numbers in order: "liver_2" before "liver_10"."""
+def number(value: float | None, digits: int, unknown: str = "–") -> str:
+    """A number with `digits` decimals and commas between thousands; `unknown` for None and NaN."""
+    return unknown if value is None or math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def natural_key(name: str) -> list[int | str]:
+    """A key that sorts names with their numbers in order: "liver_2" before "liver_10"."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -1,4 +1,4 @@
-"""Finding the cases in a folder, and checking that images and labels pair up."""
+"""Finds the cases in a folder, and checks that every image has its label and the reverse."""
 
 import os
 import re
@@ -15,20 +15,21 @@ from liverlib.io.volume import Volume
 
 from . import lits
 
-LAYOUTS = """\
+DATASET_LAYOUTS = """\
   MSD       imagesTr/liver_3.nii.gz        labelsTr/liver_3.nii.gz   (imagesTs/ has no labels)
   nnU-Net   imagesTr/liver_3_0000.nii.gz   labelsTr/liver_3.nii.gz
   LiTS      volume-3.nii[.gz]              segmentation-3.nii[.gz]   (in any subfolder)"""
-STREAMED = "cubesTr"  # holds a note of each case that was streamed into cubes
+STREAMED = "cubesTr"  # the folder of notes, one for each case that was streamed into cubes
 _LITS_FILE = re.compile(r"(volume|segmentation)-(\d+)\.nii(\.gz)?")
+Named = dict[str, Path]  # files by the name of their case
 
 
 @dataclass(frozen=True)
 class Case:
-    """One patient's scan and, where there is one, its label.
+    """A patient's scan, and its label if it has one.
 
-    Of a case that was streamed into cubes `sha256` says what scan and label held: it finds the
-    cubes, and the files themselves need not be there.
+    For a case that was streamed into cubes, `sha256` identifies the content of scan and label. The
+    cubes are found by it, and the files themselves may be absent.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Case:
 
     @property
     def cubes_alone(self) -> bool:
-        """Whether the case was streamed into cubes and its scan was not fetched since."""
+        """Whether the case has cubes but no scan: it was streamed, and not downloaded since."""
         return bool(self.sha256) and not all(file.is_file() for file in self.files)
 
     def read(self) -> tuple[Volume, Volume | None]:
@@ -56,22 +57,22 @@ class Case:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The cases of a folder, by name with numbers in order, and the layout they were found in."""
+    """The cases of a folder, sorted by name with numbers in order, and the folder's layout."""
 
     folder: Path
     layout: str
     cases: list[Case]
 
     def __str__(self) -> str:
-        """What was found, in one line."""
+        """Counts, layout and folder in one line."""
         with_label = sum(case.label is not None for case in self.cases)
         without = len(self.cases) - with_label
         more = f", {without} without" if without else ""
         alone = sum(case.cubes_alone for case in self.cases)
         more += f", {alone} of them as cubes alone" if alone else ""
-        place = os.path.relpath(self.folder)
-        place = place if not place.startswith("..") else self.folder
-        return f"{with_label} cases with a label{more}: {self.layout} layout in {place}"
+        below = os.path.relpath(self.folder)
+        folder = self.folder if below.startswith("..") else below
+        return f"{with_label} cases with a label{more}: {self.layout} layout in {folder}"
 
 
 def find_cases(folder: str | Path) -> list[Case]:
@@ -80,39 +81,43 @@ def find_cases(folder: str | Path) -> list[Case]:
 
 
 def find_dataset(folder: str | Path) -> Dataset:
-    """The one dataset in a folder or below it, labelled and unlabelled cases.
+    """The only dataset in a folder or below it, with its labelled and unlabelled cases.
 
-    Raises `LiverlibError` where nothing is found, where more than one dataset is, and for an image
-    without its label or a label without its image. Files and folders that start with a dot, such
-    as macOS' ``._`` files, are passed over.
+    Raises `LiverlibError` where there is none or more than one, and for an image without its
+    label or a label without its image. Hidden files and folders, such as macOS' ``._`` files, are
+    left out.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise LiverlibError(f"{folder}: no such folder. Name the one that holds the dataset.")
-    found = list(_candidates(folder))
-    if not found:
+    candidates = list(_candidates(folder))
+    if not candidates:
         raise LiverlibError(
-            f"{folder}: no cases found. Looked, here and below, for these layouts:\n{LAYOUTS}"
+            f"{folder}: no cases found. Looked, here and below, for these layouts:\n"
+            f"{DATASET_LAYOUTS}"
         )
-    if len(found) > 1:
-        listed = "\n".join(f"  {place} ({layout})" for layout, place, _ in found)
+    if len(candidates) > 1:
+        listed = "\n".join(f"  {path} ({layout})" for layout, path, _ in candidates)
         raise LiverlibError(f"{folder}: holds more than one dataset. Name one of:\n{listed}")
-    layout, place, files = found[0]
-    layout, cases = _lits(files) if layout == "LiTS" else _split_folders(place)
-    return Dataset(place, layout, sorted(cases, key=lambda case: natural_key(case.name)))
+    layout, path, files = candidates[0]
+    layout, cases = _lits(files) if layout == "LiTS" else _split_folders(path)
+    return Dataset(path, layout, sorted(cases, key=lambda case: natural_key(case.name)))
 
 
 def labelled(cases: Iterable[Case]) -> list[Case]:
-    """Those with a label; raises `LiverlibError` where there is none."""
-    found = [case for case in cases if case.label]
-    if not found:
+    """The cases that have a label; raises `LiverlibError` where none has."""
+    with_label = [case for case in cases if case.label]
+    if not with_label:
         raise LiverlibError("none of the cases has a label. Training and scoring need labels.")
-    return found
+    return with_label
 
 
 def present(cases: Iterable[Case]) -> list[Case]:
-    """The cases, if all their files are to be had; raises `LiverlibError`, saying how to fetch
-    the scans of those that were streamed into cubes."""
+    """The cases, if all have their files.
+
+    Raises `LiverlibError` for cases that were streamed into cubes: it says how to download their
+    scans.
+    """
     cases = list(cases)
     if alone := [case for case in cases if case.cubes_alone]:
         names, folder = " ".join(case.name for case in alone), alone[0].image.parents[1]
@@ -124,103 +129,116 @@ def present(cases: Iterable[Case]) -> list[Case]:
     return cases
 
 
+def streamed(folder: Path) -> Iterator[Case]:
+    """The cases that `note_streamed` noted in a folder; raises `LiverlibError` for a bad note."""
+    for path in folder.glob(f"{STREAMED}/[!.]*.json"):
+        note = read_json(path)
+        try:
+            image, label = folder / note["image"], folder / note["label"]
+            sha256 = tuple(map(str, note["sha256"]))
+        except (KeyError, TypeError) as error:
+            raise LiverlibError(
+                f"{path}: no note of a streamed case. Delete it, and stream the case again."
+            ) from error
+        yield Case(path.stem, image, label, lits.patient(path.stem), sha256)
+
+
+def note_streamed(folder: Path, name: str, files: Sequence[str], sha256: Sequence[str]) -> None:
+    """Notes in `folder` that a case has cubes.
+
+    The note holds the paths of scan and label in `folder`, and the SHA-256 of their content.
+    """
+    note = dict(zip(("image", "label"), files, strict=True)) | {"sha256": sha256}
+    write_json(folder / STREAMED / f"{name}.json", note)
+
+
 def _candidates(folder: Path) -> Iterator[tuple[str, Path, list[Path]]]:
-    """Layout, place and, for LiTS, the files of each dataset in the folder or below it."""
-    loose = []
-    for place, folders, files in os.walk(folder):
+    """Layout, folder and, for LiTS, the files of each dataset in the folder or below it."""
+    loose: list[Path] = []
+    for path, folders, files in os.walk(folder):
         if {"imagesTr", "imagesTs", STREAMED} & set(folders):
-            yield "MSD or nnU-Net", Path(place), []
+            yield "MSD or nnU-Net", Path(path), []
         inside = ("imagesTr", "imagesTs", "labelsTr", STREAMED)
-        folders[:] = sorted(one for one in folders if one[0] != "." and one not in inside)
-        loose += [Path(place, name) for name in sorted(files) if _LITS_FILE.fullmatch(name)]
+        folders[:] = sorted(name for name in folders if name[0] != "." and name not in inside)
+        loose += [Path(path, name) for name in sorted(files) if _LITS_FILE.fullmatch(name)]
     if loose:
         yield "LiTS", Path(os.path.commonpath([path.parent for path in loose])), loose
 
 
 def _split_folders(folder: Path) -> tuple[str, list[Case]]:
-    """MSD and nnU-Net: images and labels in folders of their own, under equal names.
+    """Layout and cases of MSD and nnU-Net: images and labels in folders of their own.
 
-    The original project's ``Task03_Liver_rs`` is MSD's, unpacked and resized. LiTS' own names may
-    stand in these folders too.
+    The original project's ``Task03_Liver_rs`` is MSD's, unpacked and resized. The folders may
+    also use the file names of LiTS.
     """
     labels = _by_name(
         (re.sub("^segmentation-", "volume-", name), path)
         for name, path in nifti_files(folder / "labelsTr")
     )
 
-    def named(part: str) -> dict[str, Path]:
-        found = nifti_files(folder / part)
-        return _by_name((n if n in labels else re.sub(r"_0000$", "", n), p) for n, p in found)
+    def images_in(part: str) -> Named:
+        return _by_name(
+            (name if name in labels else re.sub(r"_0000$", "", name), path)
+            for name, path in nifti_files(folder / part)
+        )
 
-    images, unlabelled = named("imagesTr"), named("imagesTs")
-    cases = _paired(*_come(folder, images, labels))
-    noted = {case.name: case for case in streamed(folder)}
+    images, unlabelled = images_in("imagesTr"), images_in("imagesTs")
+    cases = _paired(*_without_unfinished(folder, images, labels))
+    notes = {case.name: case for case in streamed(folder)}
     cases = [
-        replace(case, sha256=noted.pop(case.name).sha256) if case.name in noted else case
+        replace(case, sha256=notes.pop(case.name).sha256) if case.name in notes else case
         for case in cases
-    ] + list(noted.values())
+    ] + list(notes.values())
     cases += [Case(name, path, None, lits.patient(name)) for name, path in unlabelled.items()]
     if any(volume_name(case.image) == f"{case.name}_0000" for case in cases):
         return "nnU-Net", cases
     return "MSD (resized: Task03_Liver_rs)" if folder.name == "Task03_Liver_rs" else "MSD", cases
 
 
-def streamed(folder: Path) -> Iterator[Case]:
-    """The cases that `note_streamed` noted in a folder."""
-    for note in folder.glob(f"{STREAMED}/[!.]*.json"):
-        noted = read_json(note)
-        try:
-            files = folder / noted["image"], folder / noted["label"]
-            sha256 = tuple(map(str, noted["sha256"]))
-        except (KeyError, TypeError) as error:
-            raise LiverlibError(
-                f"{note}: no note of a streamed case. Delete it, and stream the case again."
-            ) from error
-        yield Case(note.stem, *files, lits.patient(note.stem), sha256)
+def _without_unfinished(folder: Path, images: Named, labels: Named) -> tuple[Named, Named]:
+    """Images and labels without those whose other half is still in the download's hidden folder.
 
+    Such a download was killed, or is just about to rename both files.
+    """
+    parts = folder.glob(".download/*Tr/*.nii*")
+    unfinished = {re.sub(r"_0000$", "", volume_name(part)) for part in parts}
+    unfinished &= set(images) ^ set(labels)
 
-def note_streamed(folder: Path, name: str, files: Sequence[str], sha256: Sequence[str]) -> None:
-    """Notes that a case has cubes, what its scan and label held, and where in `folder` they go."""
-    noted = dict(zip(("image", "label"), files, strict=True)) | {"sha256": sha256}
-    write_json(folder / STREAMED / f"{name}.json", noted)
+    def finished(files: Named) -> Named:
+        return {name: path for name, path in files.items() if name not in unfinished}
 
-
-def _come(folder: Path, *found: dict[str, Path]) -> Iterator[dict[str, Path]]:
-    """Images and labels less those whose other half a download still holds: it was killed, or is
-    about to give both their names."""
-    coming = {re.sub(r"_0000$", "", volume_name(p)) for p in folder.glob(".download/*Tr/*.nii*")}
-    alone = coming & (set(found[0]) ^ set(found[1]))
-    return ({n: path for n, path in one.items() if n not in alone} for one in found)
+    return finished(images), finished(labels)
 
 
 def _lits(files: list[Path]) -> tuple[str, list[Case]]:
-    """LiTS: ``volume-3`` beside ``segmentation-3``, anywhere below the folder."""
-    found = {"volume": [], "segmentation": []}
+    """Layout and cases of LiTS: ``volume-3`` and ``segmentation-3``, anywhere below the folder."""
+    by_kind: dict[str, list[tuple[str, Path]]] = {"volume": [], "segmentation": []}
     for path in files:
-        kind, number, _ = _LITS_FILE.fullmatch(path.name).groups()
-        found[kind].append((f"volume-{number}", path))
-    return "LiTS", _paired(_by_name(found["volume"]), _by_name(found["segmentation"]))
+        if match := _LITS_FILE.fullmatch(path.name):
+            by_kind[match[1]].append((f"volume-{match[2]}", path))
+    return "LiTS", _paired(_by_name(by_kind["volume"]), _by_name(by_kind["segmentation"]))
 
 
-def _by_name(volumes: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    found = {}
+def _by_name(volumes: Iterable[tuple[str, Path]]) -> Named:
+    """The files by name; raises `LiverlibError` for a name that comes twice."""
+    by_name: Named = {}
     for name, path in volumes:
-        if name in found:
+        if name in by_name:
             raise LiverlibError(
-                f"{path}: the same case is there twice; the other is {found[name]}. "
+                f"{path}: the same case is there twice; the other is {by_name[name]}. "
                 "Keep one of them."
             )
-        found[name] = path
-    return found
+        by_name[name] = path
+    return by_name
 
 
-def _paired(images: dict[str, Path], labels: dict[str, Path]) -> list[Case]:
-    for present, absent, what in ((images, labels, "label"), (labels, images, "image")):
-        if absent_names := sorted(set(present) - set(absent), key=natural_key):
-            path = present[absent_names[0]]
-            more = f" ({len(absent_names) - 1} more)" if len(absent_names) > 1 else ""
+def _paired(images: Named, labels: Named) -> list[Case]:
+    """A case of each image and its label; raises `LiverlibError` where either is missing."""
+    for files, others, missing in ((images, labels, "label"), (labels, images, "image")):
+        if names := sorted(set(files) - set(others), key=natural_key):
+            more = f" ({len(names) - 1} more)" if len(names) > 1 else ""
             raise LiverlibError(
-                f"{path}: has no {what} of the same name{more}. Add it, or move this file away "
-                "(scans without labels belong into imagesTs/)."
+                f"{files[names[0]]}: has no {missing} of the same name{more}. Add it, or move this "
+                "file away (scans without labels belong into imagesTs/)."
             )
     return [Case(name, images[name], labels[name], lits.patient(name)) for name in images]

@@ -1,7 +1,7 @@
-"""What is known about the scans of LiTS, which are also those of MSD's Task03_Liver.
+"""Known facts about the scans of LiTS, which are also those of MSD's Task03_Liver.
 
-Found by comparing masks and headers, and by lists that many groups published alike; the sources
-stand with each fact. `liverlib.cases` splits by it, and `liverlib.check` looks for it.
+The facts come from comparing masks and headers, and from lists that several groups published with
+equal content; each fact states its source. `splits` and `fingerprint` use them.
 """
 
 import re
@@ -9,9 +9,7 @@ import re
 # LiTS 28–46 have the liver masks of 3D-IRCADb-1's patients 1–19, voxel for voxel; 47 is patient 20
 # by exclusion. A mapping that circulates (28–44 and 46–48) is wrong.
 IRCADB = range(28, 48)
-FALSE_IDENTITY = (
-    IRCADB  # these carry 1×1×1 mm at the origin, which is false by 0.5 to 2.2 in volume
-)
+FALSE_IDENTITY = IRCADB  # 1×1×1 mm at the origin: false, by factors of 0.5 to 2.2 in volume
 # Of the 131 labelled cases, those without a tumour: counted alike by many public repositories; 32,
 # 34, 38, 41 and 47 are 3D-IRCADb's patients 5, 7, 11, 14 and 20, tumour-free in its own table too.
 TUMOUR_FREE = frozenset({32, 34, 38, 41, 47, 87, 89, 91, 105, 106, 114, 115, 119})
@@ -20,10 +18,10 @@ _LITS = re.compile(r"(?:liver|lits|volume|segmentation)[-_]?0*(\d+)(?:_0000)?", 
 _IRCADB = re.compile(r"(?:3d[-_ ]?)?ircadb?(?:[-_ ]?0?1[._-])?[-_ ]?0*(\d+)", re.IGNORECASE)
 
 
-def number(name: str) -> int | None:
-    """The number in LiTS of a case called "liver_3", "volume-3", or "3Dircadb1.5"; else None.
+def case_number(name: str) -> int | None:
+    """The number in LiTS of a case called "liver_3", "volume-3" or "3Dircadb1.5"; else None.
 
-    MSD kept LiTS' numbers; 3D-IRCADb's patient n is LiTS' n + 27.
+    MSD kept the numbers of LiTS. Patient n of 3D-IRCADb is n + 27 in LiTS.
     """
     if (match := _LITS.fullmatch(name)) and int(match[1]) < LABELLED:
         return int(match[1])
@@ -33,11 +31,11 @@ def number(name: str) -> int | None:
 
 
 def patient(name: str) -> str:
-    """One name for each person, whatever the dataset calls the scan."""
-    known = number(name)
-    return name if known is None else f"LiTS {known}"
+    """The person's name: equal for all names that datasets give to the same person's scan."""
+    number = case_number(name)
+    return name if number is None else f"LiTS {number}"
 
 
 def tumour_free(name: str) -> bool:
     """Whether the case is known to have no tumour."""
-    return number(name) in TUMOUR_FREE
+    return case_number(name) in TUMOUR_FREE

@@ -1,7 +1,7 @@
-"""Files inside a tar that lies elsewhere: its list read once, its members read by byte ranges.
+"""Files in a remote tar: its list is read once, its members are read by byte ranges.
 
-Made for MSD's tars, uncompressed and tens of gigabytes long: a member of them can be fetched
-alone, once it is known where it begins. A tar on disk serves the same way.
+Made for MSD's tars, which are uncompressed and tens of gigabytes long. Once it is known where a
+member begins, it can be fetched alone. A tar on disk is read in the same way.
 """
 
 import io
@@ -10,18 +10,24 @@ import re
 import tarfile
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import read_json, write_json
 
-BLOCK = 4 << 20  # bytes of one request, and so the most that is read twice after a stop
+REQUEST_BYTES = 4 << 20  # the most of one request, and so the most that is read twice after a stop
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each new try
 TIMEOUT = 30.0  # seconds without a byte
-LEAST = 16 << 10  # holds a header, those of macOS' twin file, and what tar says of long names
-MOST = 3 << 20  # takes about as long as a round trip
+MIN_AHEAD = 16 << 10  # bytes: a header, that of macOS' twin file, and tar's records of long names
+MAX_AHEAD = 3 << 20  # bytes: reading them takes about as long as a round trip
 FOLDERS = ("imagesTr", "labelsTr", "imagesTs")
+_ELSEWHERE = (
+    "Use a mirror, or download the tar with a browser and give its path: --url Task03_Liver.tar."
+)
+Result = TypeVar("Result")
 
 
 class Remote:
@@ -29,7 +35,7 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         """Asks for the length; raises `LiverlibError` as `read` does."""
-        from fsspec.core import url_to_fs  # costs half a second, with what it brings
+        from fsspec.core import url_to_fs  # its import takes half a second
 
         self.url = str(url)
         self._fs, self._path = url_to_fs(self.url, **_options(self.url))
@@ -39,13 +45,13 @@ class Remote:
         if info.get("partial") is False:
             raise LiverlibError(f"{url}: the server gives no parts of files. {_ELSEWHERE}")
         self.length = int(info["size"])
-        known = (info.get(key) for key in ("ETag", "Last-Modified", "mtime"))
-        self.version = next((str(value) for value in known if value), "")
+        versions = (info.get(key) for key in ("ETag", "Last-Modified", "mtime"))
+        self.version = next((str(version) for version in versions if version), "")
 
     def read(self, start: int, size: int) -> bytes:
-        """`size` bytes from `start`; tried again, after growing pauses, where the fault may pass.
+        """`size` bytes from `start`; faults that may pass are tried again, after growing pauses.
 
-        Raises `LiverlibError` where it does not, and where the file ends before.
+        Raises `LiverlibError` for a fault that stays, and where the file ends too early.
         """
         if start + size > self.length:
             raise LiverlibError(
@@ -53,8 +59,8 @@ class Remote:
                 f"It is cut off. {_ELSEWHERE}"
             )
 
-        def ranged() -> bytes:
-            options = {"size": self.length, "cache_type": "none", "block_size": BLOCK}
+        def read_range() -> bytes:
+            options = {"size": self.length, "cache_type": "none", "block_size": REQUEST_BYTES}
             with self._fs.open(self._path, "rb", **options) as file:
                 file.seek(start)
                 content = file.read(size)
@@ -62,25 +68,27 @@ class Remote:
                 raise OSError(f"{len(content):,} of {size:,} bytes came")
             return content
 
-        return self._tried(ranged)
+        return self._tried(read_range)
 
-    def _tried(self, action):
-        for pause in (*PAUSES, None):
+    def _tried(self, action: Callable[[], Result]) -> Result:
+        for pause in PAUSES:
             try:
                 return action()
-            except Exception as error:  # an HTTP client's are of many kinds
-                fault = _fault(self.url, error)
-                if pause is None:
-                    raise LiverlibError(
-                        f"{self.url}: {fault}, after {len(PAUSES) + 1} tries. What has come is "
-                        "kept: give the same command again later."
-                    ) from error
-            time.sleep(pause * random.uniform(0.5, 1))  # many that wait must not return as one
+            except Exception as error:  # HTTP clients raise many kinds
+                _fault(self.url, error)
+            time.sleep(pause * random.uniform(0.5, 1))  # waiting clients must not return together
+        try:
+            return action()
+        except Exception as error:
+            raise LiverlibError(
+                f"{self.url}: {_fault(self.url, error)}, after {len(PAUSES) + 1} tries. What has "
+                "come is kept: give the same command again later."
+            ) from error
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file in a dataset, such as "imagesTr/liver_3.nii.gz", and where its bytes lie."""
+    """A file of a dataset, such as "imagesTr/liver_3.nii.gz", and the position of its bytes."""
 
     name: str
     size: int
@@ -93,49 +101,49 @@ class Member:
 
 
 def tar_members(remote: Remote, kept: Path) -> list[Member]:
-    """The scans and labels in a tar, in its order, read from the file `kept` after the first time.
+    """The scans and labels in a tar, in its order; the file `kept` keeps their list.
 
-    Raises `LiverlibError` where that list is of another version of the tar, and where a name
-    leads out of the folder.
+    Raises `LiverlibError` where the kept list is of another version of the tar, and for a name
+    that leads out of the folder.
     """
     about = {"url": remote.url, "length": remote.length, "version": remote.version}
-    before = read_json(kept) if kept.is_file() else {}
-    if before.get("url") != remote.url:
-        found = [(member.name, member.size, member.offset) for member in _listed(remote)]
-        write_json(kept, about | {"members": found})
-        before = read_json(kept)
-    if any(before[key] != value for key, value in about.items()):
+    content = read_json(kept) if kept.is_file() else {}
+    if content.get("url") != remote.url:
+        members = [(member.name, member.size, member.offset) for member in _listed(remote)]
+        write_json(kept, about | {"members": members})
+        content = read_json(kept)
+    if any(content[key] != value for key, value in about.items()):
         raise LiverlibError(
             f"{remote.url}: is another file than when its list was made. Delete the folder "
             f"{kept.parent} to begin anew; cases that are complete stay."
         )
-    return [Member(name, size, remote, offset) for name, size, offset in before["members"]]
+    return [Member(name, size, remote, offset) for name, size, offset in content["members"]]
 
 
 def _listed(remote: Remote) -> list[Member]:
-    """Reads all headers: one request each where files are large, one for many where small."""
-    reader = _Ahead(remote)
-    found = {}
+    """Reads all headers: one request for each large file, one for many small files."""
+    reader = _ReadAhead(remote)
+    members: dict[str, Member] = {}
     try:
         with tarfile.open(fileobj=reader, mode="r:") as tar:
             for info in tar:
                 reader.sizes.append(info.size)
                 if (name := _name(remote.url, info)) is None:
                     continue
-                if name in found:
+                if name in members:
                     raise LiverlibError(f"{remote.url}: holds {name} twice. {_ELSEWHERE}")
-                found[name] = Member(name, info.size, remote, info.offset_data)
+                members[name] = Member(name, info.size, remote, info.offset_data)
     except tarfile.TarError as error:
         raise LiverlibError(
             f"{remote.url}: not a whole, uncompressed tar ({error}). {_ELSEWHERE}"
         ) from error
-    if not found:
+    if not members:
         raise LiverlibError(f"{remote.url}: holds no imagesTr/… and labelsTr/…. {_ELSEWHERE}")
-    return list(found.values())
+    return list(members.values())
 
 
 def _name(url: str, info: tarfile.TarInfo) -> str | None:
-    """ "imagesTr/liver_3.nii.gz" for a scan or a label, None for all else in a tar."""
+    """The name "imagesTr/liver_3.nii.gz" of a scan or a label; None for other files."""
     parts = re.split(r"[/\\]", info.name)
     if ".." in parts or parts[0] == "" or ":" in parts[0]:
         raise LiverlibError(
@@ -148,11 +156,11 @@ def _name(url: str, info: tarfile.TarInfo) -> str | None:
     return f"{folder}/{file}" if wanted else None
 
 
-class _Ahead(io.RawIOBase):
-    """A file for `tarfile` to find headers in, which reads ahead as far as members are small."""
+class _ReadAhead(io.RawIOBase):
+    """A file for `tarfile` to read headers from; it reads ahead while members are small."""
 
     def __init__(self, remote: Remote) -> None:
-        self.sizes = deque(maxlen=8)  # of the latest members
+        self.sizes: deque[int] = deque(maxlen=8)  # of the latest members
         self._remote, self._at = remote, 0
         self._start, self._held = 0, b""
 
@@ -176,24 +184,21 @@ class _Ahead(io.RawIOBase):
             return b""
         within = self._at - self._start
         if within < 0 or within + size > len(self._held):
-            block = min(max(size, self._block()), self._remote.length - self._at)
+            block = min(max(size, self._ahead()), self._remote.length - self._at)
             self._start, self._held, within = self._at, self._remote.read(self._at, block), 0
         self._at += size
         return self._held[within : within + size]
 
-    def _block(self) -> int:
-        """32 members' worth, or one header's where as few as 13 would be more than `MOST`."""
+    def _ahead(self) -> int:
+        """Bytes of 32 members, or of one header where 13 members exceed `MAX_AHEAD`."""
         mean = sum(self.sizes) / max(1, len(self.sizes)) + 1024
-        return int(max(LEAST, min(32 * mean, MOST))) if 13 * mean < MOST else LEAST
+        if 13 * mean >= MAX_AHEAD:
+            return MIN_AHEAD
+        return int(max(MIN_AHEAD, min(32 * mean, MAX_AHEAD)))
 
 
-_ELSEWHERE = (
-    "Use a mirror, or download the tar with a browser and give its path: --url Task03_Liver.tar."
-)
-
-
-def _options(url: str) -> dict:
-    """For a web server: no compression on the way, the system's proxies, no endless waiting."""
+def _options(url: str) -> dict[str, Any]:
+    """For a web server: no compression in transit, the system's proxies, limited waiting."""
     if not url.startswith(("http://", "https://")):
         return {}
     import aiohttp

@@ -1,4 +1,4 @@
-"""Who is trained on, who steers the training, who is scored: no patient is on two sides."""
+"""Splits of cases into train, validation and test: no patient is in two of them."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -17,20 +17,22 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """Who is trained on, who steers the training, and who is scored."""
+    """Which patients are trained on, which steer the training, and which are scored."""
 
-    validation: float = setting(0.08, "share of the patients that steer the training")
-    test: float = setting(0.16, "share of the patients kept apart to be scored")
-    seed: int = setting(0, "of the shuffle")
-    folds: int = setting(0, "cross-validation: each patient is tested in one of so many; 0: none")
-    fold: int = setting(0, "which of the folds is tested, from 0; `test` is then not used")
+    validation: float = setting(0.08, "fraction of the patients that steer the training")
+    test: float = setting(0.16, "fraction of the patients kept apart to be scored")
+    seed: int = setting(0, "seed of the shuffle")
+    folds: int = setting(
+        0, "cross-validation: number of folds, each patient is tested in one; 0: none"
+    )
+    fold: int = setting(0, "index of the fold to test, from 0; `test` is then not used")
 
 
 def split_by(cases: Sequence[Case], settings: SplitSettings) -> dict[str, list[Case]]:
-    """The `split`, or the one of the `folds`, that the settings describe; raises as these do."""
+    """The `split`, or the fold of `folds`, that the settings describe; raises as these do."""
     patients = len({_patient(case) for case in cases})
-    shares = settings.validation, settings.test
-    validation, test = (max(1, round(share * patients)) for share in shares)
+    fractions = settings.validation, settings.test
+    validation, test = (max(1, round(fraction * patients)) for fraction in fractions)
     if not settings.folds:
         return split(cases, validation, test, settings.seed)
     splits = folds(cases, settings.folds, validation, settings.seed)
@@ -44,44 +46,48 @@ def split(
 ) -> dict[str, list[Case]]:
     """Cases for "train", "validation" and "test"; no patient is in two of them.
 
-    The same cases and seed always give the same split, in whatever order they come. Cases of LiTS
-    that are known to have no tumour are spread evenly. Raises `LiverlibError` where nothing would
-    be left to train on.
+    `validation` and `test` count patients. The split depends on the cases and the seed, not on the
+    order of the cases. LiTS cases that are known to have no tumour are spread evenly. Raises
+    `LiverlibError` where nobody is left to train on.
     """
     order = _shuffled(cases, seed)
-    _enough(order, validation, test)
+    _check_enough(order, validation, test)
     return _parts(cases, order[test + validation :], order[test:][:validation], order[:test])
 
 
 def folds(
     cases: Sequence[Case], k: int, validation: int = 0, seed: int = 0
 ) -> list[dict[str, list[Case]]]:
-    """`k` splits, each as `split` makes one; every patient is tested in exactly one of them.
+    """`k` splits as `split` makes them; every patient is tested in exactly one of them.
 
-    `validation` patients of those that are left steer the training.
+    `validation` of the other patients steer the training. Raises `LiverlibError` for fewer than 2
+    folds, and where nobody is left to train on.
     """
     order = _shuffled(cases, seed)
     if k < 2:
-        raise LiverlibError(f"{k} folds: at least 2 are needed. Without folds, use a test share.")
-    _enough(order, validation, -(-len(order) // k))
-    edges = [n * len(order) // k for n in range(k + 1)]
+        raise LiverlibError(
+            f"{k} folds: at least 2 are needed. Without folds, set the fraction `test`."
+        )
+    _check_enough(order, validation, -(-len(order) // k))
+    edges = [fold * len(order) // k for fold in range(k + 1)]
     rests = [(order[stop:] + order[:start], order[start:stop]) for start, stop in pairwise(edges)]
     return [_parts(cases, rest[validation:], rest[:validation], test) for rest, test in rests]
 
 
 def _shuffled(cases: Iterable[Case], seed: int) -> list[str]:
-    """The patients in an order of which any stretch has its share of the known tumour-free ones."""
+    """The patients in random order, those known to be tumour-free at even distances."""
     patients = sorted({_patient(case) for case in cases}, key=natural_key)
     random.Random(seed).shuffle(patients)
     known = {_patient(case) for case in cases if lits.tumour_free(case.name)}
     free = [patient for patient in patients if patient in known]
     order = [patient for patient in patients if patient not in known]
-    for n, patient in enumerate(free):
-        order.insert(int((n + 0.5) * len(patients) / len(free)), patient)
+    for index, patient in enumerate(free):
+        order.insert(int((index + 0.5) * len(patients) / len(free)), patient)
     return order
 
 
-def _enough(order: list[str], validation: int, test: int) -> None:
+def _check_enough(order: list[str], validation: int, test: int) -> None:
+    """Raises `LiverlibError` where no patient is left to train on."""
     if len(order) <= validation + test:
         raise LiverlibError(
             f"{len(order)} patients cannot give {validation} to validate, {test} to test and "
@@ -90,6 +96,7 @@ def _enough(order: list[str], validation: int, test: int) -> None:
 
 
 def _parts(cases: Sequence[Case], *patients: list[str]) -> dict[str, list[Case]]:
+    """The cases of the patients of each of `PARTS`."""
     sets = dict(zip(PARTS, map(set, patients), strict=True))
     return {part: [case for case in cases if _patient(case) in sets[part]] for part in PARTS}
 

@@ -1,31 +1,35 @@
-"""Fetching many files side by side, so that nothing that has come is fetched again.
+"""Fetches many files in several threads, and never fetches again what has come.
 
-Parts lie in a hidden folder beside the data and only ever grow by whole blocks of the right bytes;
-how long a part is says where to go on.
+Parts lie in a hidden folder beside the data. They only grow by whole blocks of the right bytes, so
+the length of a part says where to go on.
 """
 
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import TypeVar
 
 from tqdm.auto import tqdm
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import writable
+from liverlib.core.parallel import Stopped, in_threads
 from liverlib.io.nifti_bytes import verify
 
-from .remote_tar import BLOCK, Member
+from .remote_tar import REQUEST_BYTES, Member
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Transfer:
-    """Fetches members into the hidden folder of parts, where they are checked."""
+    """Fetches members into the hidden folder of parts, and checks them there."""
 
     def __init__(self, to: Path, members: Collection[Member], room: int) -> None:
         """Raises `LiverlibError` where the disk has no `room`, in bytes, beside what has come."""
-        self.folder, self.stop = to / ".download", Event()
+        self.folder, self._stop = to / ".download", Event()
         with writable(to):
             self.folder.mkdir(parents=True, exist_ok=True)
         parts = [self.folder / member.name for member in members]
@@ -34,16 +38,30 @@ class Transfer:
         if room - come > self._free:
             raise LiverlibError(
                 f"{to}: {(room - come) / 1e9:.1f} GB are needed there, {self._free / 1e9:.1f} GB "
-                "are free. Ask for fewer cases, name another disk, or use --into-cubes."
+                "are free. Ask for fewer cases, or name another disk."
             )
         total = sum(member.size for member in members)
-        self.bar = tqdm(
+        self._bar = tqdm(
             desc="download", total=total, initial=come, unit="B", unit_scale=True, disable=not total
         )
 
-    def sound(self, group: list[Member]) -> list[Path]:
-        """Each member's part, whole, sound, and the label of its scan's shape."""
-        parts, shapes = zip(*(self._sound(member) for member in group), strict=True)
+    def each(
+        self, work: Callable[[Item], Result], items: Sequence[Item], threads: int
+    ) -> Iterator[Result]:
+        """`work` of each item, in order, in several threads, under one progress bar.
+
+        The first error stops all fetching, and is raised.
+        """
+        with self._bar:
+            yield from in_threads(work, items, threads, self._stop)
+
+    def fetch(self, group: Sequence[Member]) -> list[Path]:
+        """The whole, sound part of each member of a group: a scan and its label, or one of them.
+
+        Raises `LiverlibError` for a member that is broken at its source, and where scan and label
+        differ in shape.
+        """
+        parts, shapes = zip(*(self._fetch(member) for member in group), strict=True)
         if len(set(shapes)) > 1:
             raise LiverlibError(
                 f"{group[1].remote.url}: {group[1].name} has shape {shapes[1]}, its scan "
@@ -52,74 +70,49 @@ class Transfer:
         return list(parts)
 
     def take_back(self, path: Path, member: Member) -> None:
-        """Makes a file that came before a part again, so that it need not come twice."""
+        """Turns a finished file into a part again, so that it is not fetched twice."""
         part = self.folder / member.name
         part.parent.mkdir(exist_ok=True)
         os.replace(path, part)
 
     def drop_all_but(self, members: Collection[Member]) -> None:
-        """Removes the parts of all others, which an earlier call left."""
+        """Removes the parts of all other members, which an earlier call left."""
         kept = {self.folder / member.name for member in members}
         for part in self.folder.glob("*/*.nii*"):
             if part not in kept:
                 part.unlink()
 
-    def _sound(self, member: Member) -> tuple[Path, tuple]:
-        """A part and its shape. A broken one is fetched again: the fault may be on the way."""
+    def _fetch(self, member: Member) -> tuple[Path, tuple[int, ...]]:
+        """A part and its shape. A broken one is fetched once more: it may have broken in transit."""
         part = self.folder / member.name
-        for tries_left in (1, 0):
+        for _ in range(2):
             self._fill(part, member)
             try:
-                header, unpacked = verify(part)
-                if unpacked > self._free:
-                    raise LiverlibError(f"{part}: unpacks to {unpacked:,} bytes, beyond the disk.")
-                return part, header.get_data_shape()
+                return part, self._verified_shape(part)
             except LiverlibError as error:
+                fault = error
                 part.unlink()
-                self.bar.update(-member.size)
-                if not tries_left:
-                    raise LiverlibError(
-                        f"{member.remote.url}: {member.name} is broken there. Use a mirror, or "
-                        f"leave this case out. ({error})"
-                    ) from error
+                self._bar.update(-member.size)
+        raise LiverlibError(
+            f"{member.remote.url}: {member.name} is broken there. Use a mirror, or leave this "
+            f"case out. ({fault})"
+        ) from fault
 
     def _fill(self, part: Path, member: Member) -> None:
-        """Appends block after block to what there is."""
+        """Appends block after block to what has come."""
         with writable(part.parent):
             part.parent.mkdir(parents=True, exist_ok=True)
             if part.is_file() and part.stat().st_size > member.size:
                 part.unlink()
             with open(part, "ab", buffering=0) as file:
                 while (at := file.tell()) < member.size:
-                    if self.stop.is_set():
-                        raise _Stopped
-                    self.bar.update(file.write(member.read(at, min(BLOCK, member.size - at))))
+                    if self._stop.is_set():
+                        raise Stopped
+                    content = member.read(at, min(REQUEST_BYTES, member.size - at))
+                    self._bar.update(file.write(content))
 
-
-class _Stopped(Exception):
-    """Another thread met an error, which is the one to tell."""
-
-
-def side_by_side(work: Callable, items: Sequence, workers: int, transfer: Transfer) -> Iterator:
-    """`work` of each item, in order, by several threads; the first error stops them all."""
-
-    def guarded(item):
-        try:
-            return work(item)
-        except BaseException:
-            transfer.stop.set()
-            raise
-
-    futures: list[Future] = []
-    with transfer.bar, ThreadPoolExecutor(workers) as pool:
-        try:
-            futures += [pool.submit(guarded, item) for item in items]
-            for future in futures:
-                yield future.result()
-        except _Stopped:
-            pool.shutdown(cancel_futures=True)
-            met = (f.exception() for f in futures if not f.cancelled())
-            raise next(one for one in met if one and not isinstance(one, _Stopped)) from None
-        finally:
-            transfer.stop.set()
-            pool.shutdown(cancel_futures=True)
+    def _verified_shape(self, part: Path) -> tuple[int, ...]:
+        header, unpacked = verify(part)
+        if unpacked > self._free:
+            raise LiverlibError(f"{part}: unpacks to {unpacked:,} bytes, beyond the disk.")
+        return header.get_data_shape()

@@ -11,8 +11,8 @@ from liverlib.core.errors import LiverlibError
 from liverlib.core.parallel import in_processes
 from liverlib.io.nifti import nifti_files
 
-from .case import evaluate_case
-from .summary import Evaluation, summarise_cases
+from .case import score_files
+from .summary import Summary, summarise
 
 
 def evaluate(
@@ -21,7 +21,7 @@ def evaluate(
     as_lits_script: bool = False,
     subset: bool = False,
     workers: int | None = None,
-) -> Evaluation:
+) -> Summary:
     """Scores the masks of one folder against those of the same name in another.
 
     With `subset` references without a prediction are passed over; else they are an error, as is
@@ -30,7 +30,7 @@ def evaluate(
     """
     pairs = find_pairs(reference, predicted, subset)
     calls = [(*pair, as_lits_script) for pair in pairs]
-    return summarise_cases(list(in_processes(evaluate_case, calls, workers, "evaluating")))
+    return summarise(list(in_processes(score_files, calls, workers, "evaluating")))
 
 
 def find_pairs(
@@ -41,18 +41,18 @@ def find_pairs(
     ``segmentation-3``, ``test-segmentation-3`` and ``volume-3`` (LiTS) and ``liver_3_0000``
     (nnU-Net) are the same name with and without. Raises as `evaluate` does.
     """
-    ours, theirs = _masks(Path(reference)), _masks(Path(predicted))
-    for path in (path for key, path in theirs.items() if key not in ours):
+    references, predictions = _masks(Path(reference)), _masks(Path(predicted))
+    for path in (path for key, path in predictions.items() if key not in references):
         raise LiverlibError(
             f"{path}: no reference of that name in {reference}. Add it, or move this file away."
         )
-    missing = [path for key, path in ours.items() if key not in theirs]
+    missing = [path for key, path in references.items() if key not in predictions]
     if missing and not subset:
         raise LiverlibError(
             f"{missing[0]}: no prediction of that name in {predicted} ({len(missing)} of "
-            f"{len(ours)} lack one). Add them, or score a part only: --subset."
+            f"{len(references)} lack one). Add them, or score a part only: --subset."
         )
-    return [(key, ours[key], theirs[key]) for key in ours if key in theirs]
+    return [(key, references[key], predictions[key]) for key in references if key in predictions]
 
 
 def _masks(folder: Path) -> dict[str, Path]:
@@ -61,7 +61,7 @@ def _masks(folder: Path) -> dict[str, Path]:
     masks: dict[str, Path] = {}
     named = nifti_files(folder)
     if any(name.startswith("segmentation-") for name, _ in named):  # LiTS: scans lie beside them
-        named = [one for one in named if not one[0].startswith("volume-")]
+        named = [pair for pair in named if not pair[0].startswith("volume-")]
     for name, path in named:
         key = re.sub(r"^((test-)?segmentation|volume)-(?=\d+$)|(?<=.)_0000$", "", name)
         if key in masks:

@@ -1,12 +1,13 @@
-"""Which lesions a mask found, which it missed, and which it made up.
+"""Which lesions a mask detects, which it misses, and which it invents.
 
-A lesion is one connected tumour. Pairs are one to one, so that found + missed is the number of
-lesions in the reference and found + false that in the prediction, whatever their order; the
-official LiTS scorer merges lesions instead, and can arrive at negative counts.
+A lesion is one connected tumour. Pairs are one to one, so that tp + fn is the number of lesions in
+the reference and tp + fp that in the prediction, whatever their order; the official LiTS scorer
+merges lesions instead, and can arrive at negative counts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -21,64 +22,92 @@ SIZES = ("under 10 mm", "10 to 20 mm", "over 20 mm")  # equivalent diameter
 
 @dataclass(frozen=True)
 class LesionCounts:
-    """Counts of lesions: found + missed = lesions of the reference, found + false = predicted."""
+    """True positives, false negatives and false positives among lesions, and their quotients."""
 
-    found: int
-    missed: int
-    false: int
-    precision: float  # found / predicted; NaN where nothing is predicted (LiTS writes 0)
-    recall: float  # found / reference; NaN where the reference has no lesion (LiTS writes 0)
+    tp: int
+    fn: int  # tp + fn: lesions of the reference
+    fp: int  # tp + fp: predicted lesions
+    precision: float  # tp / (tp + fp); NaN where nothing is predicted (LiTS writes 0)
+    recall: float  # tp / (tp + fn); NaN where the reference has no lesion (LiTS writes 0)
     f1: float  # NaN where there is no lesion at all
 
 
-def equivalent_diameter(voxels: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
-    """Diameter in mm of the ball that holds as much as so many voxels."""
-    return np.cbrt(6 / np.pi * 1000 * voxel_ml(spacing) * np.asarray(voxels))
+@dataclass(frozen=True, eq=False)
+class LesionMatching:
+    """The lesions of a reference and of a prediction, and how far each pair of them overlaps.
 
-
-def lesion_overlaps(
-    reference: np.ndarray, predicted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """IoU of every lesion of the reference (rows) with every predicted one (columns).
-
-    Also returns the voxels of each reference and of each predicted lesion. Takes two masks.
+    `reference` and `predicted` number the lesions from 1 (int32, cropped to what both hold);
+    `shared` are the voxels of each of the reference (rows) in each predicted one (columns).
     """
+
+    reference: np.ndarray
+    predicted: np.ndarray
+    reference_voxels: np.ndarray
+    predicted_voxels: np.ndarray
+    shared: np.ndarray
+
+    @cached_property
+    def iou(self) -> np.ndarray:
+        """Intersection over union of every lesion of the reference with every predicted one."""
+        union = self.reference_voxels[:, None] + self.predicted_voxels - self.shared
+        return self.shared / union
+
+    def counts(self, above: float) -> LesionCounts:
+        """Lesion-wise detection at an IoU of more than `above`."""
+        tp = len(match(self.iou, above)[0])
+        n, m = self.shared.shape
+        return lesion_counts(tp, n - tp, m - tp)
+
+    def counts_by_size(
+        self, spacing: Sequence[float], above: float = 0.5
+    ) -> dict[str, LesionCounts]:
+        """The same for each of `SIZES`: tp and fn by the reference's size, fp by the predicted."""
+        rows, columns = match(self.iou, above)
+        reference, predicted = (
+            _size(equivalent_diameter(voxels, spacing))
+            for voxels in (self.reference_voxels, self.predicted_voxels)
+        )
+        groups = reference[rows], np.delete(reference, rows), np.delete(predicted, columns)
+        return {
+            size: lesion_counts(*(np.count_nonzero(group == i) for group in groups))
+            for i, size in enumerate(SIZES)
+        }
+
+    def pairs(self, above: float = 0.5) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Each detected lesion and its prediction, as two small masks."""
+        if not self.reference.size:  # neither has any
+            return
+        boxes = ndimage.find_objects(self.reference), ndimage.find_objects(self.predicted)
+        for row, column in zip(*match(self.iou, above), strict=True):
+            box = tuple(
+                slice(min(a.start, b.start), max(a.stop, b.stop))
+                for a, b in zip(boxes[0][row], boxes[1][column], strict=True)
+            )
+            yield self.reference[box] == row + 1, self.predicted[box] == column + 1
+
+
+def match_lesions(reference: np.ndarray, predicted: np.ndarray) -> LesionMatching:
+    """The lesions of two tumour masks (X, Y, Z); raises `LiverlibError` for unequal shapes."""
     cropped = crop_to_content(reference, predicted)
-    shared, ours, theirs = shared_voxels(*(components(one != 0)[0] for one in cropped))
-    return shared / (ours[:, None] + theirs - shared), ours, theirs
+    numbered = [components(mask != 0)[0] for mask in cropped]
+    shared, reference_voxels, predicted_voxels = shared_voxels(*numbered)
+    return LesionMatching(*numbered, reference_voxels, predicted_voxels, shared)
 
 
 def shared_voxels(
-    numbered: np.ndarray, guessed: np.ndarray
+    reference: np.ndarray, predicted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Voxels that every numbered lesion (rows) shares with every one of another array (columns).
 
     Also returns the voxels of each lesion of the first and of the second.
     """
-    inside = numbered > 0
-    ours = np.bincount(numbered[inside], minlength=1)[1:]
-    theirs = np.bincount(guessed[guessed > 0], minlength=1)[1:]
-    n, m = len(ours) + 1, len(theirs) + 1
-    pairs = numbered[inside].astype(np.intp) * m + guessed[inside]
-    return np.bincount(pairs, minlength=n * m).reshape(n, m)[1:, 1:], ours, theirs
-
-
-def found_lesions(
-    reference: np.ndarray, predicted: np.ndarray, above: float = 0.5
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The lesions found at an IoU above `above`: each and its prediction, as two small masks."""
-    masks = crop_to_content(reference, predicted)
-    numbered, guessed = (components(one != 0)[0] for one in masks)
-    if not numbered.size:  # neither has any
-        return
-    iou, _, _ = lesion_overlaps(*masks)
-    ours, theirs = ndimage.find_objects(numbered), ndimage.find_objects(guessed)
-    for row, column in zip(*match(iou, above), strict=True):
-        box = tuple(
-            slice(min(a.start, b.start), max(a.stop, b.stop))
-            for a, b in zip(ours[row], theirs[column], strict=True)
-        )
-        yield numbered[box] == row + 1, guessed[box] == column + 1
+    inside = reference > 0
+    sizes = [
+        np.bincount(numbered[numbered > 0], minlength=1)[1:] for numbered in (reference, predicted)
+    ]
+    n, m = (len(voxels) + 1 for voxels in sizes)
+    pairs = reference[inside].astype(np.intp) * m + predicted[inside]
+    return np.bincount(pairs, minlength=n * m).reshape(n, m)[1:, 1:], *sizes
 
 
 def match(iou: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:
@@ -94,37 +123,23 @@ def match(iou: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:
     return rows[chosen[0][kept]], columns[chosen[1][kept]]
 
 
-def detection(found: int, missed: int, false: int) -> LesionCounts:
+def lesion_counts(tp: int, fn: int, fp: int) -> LesionCounts:
     """The counts with the precision, recall and F1 that follow from them."""
-    precision, recall = ratio(found, found + false), ratio(found, found + missed)
-    f1 = ratio(2 * found, 2 * found + missed + false)
-    return LesionCounts(int(found), int(missed), int(false), precision, recall, f1)
+    precision, recall = ratio(tp, tp + fp), ratio(tp, tp + fn)
+    return LesionCounts(
+        int(tp), int(fn), int(fp), precision, recall, ratio(2 * tp, 2 * tp + fn + fp)
+    )
 
 
-def pool(detections: Iterable[LesionCounts]) -> LesionCounts:
-    """One detection over the lesions of all."""
-    counts = [(one.found, one.missed, one.false) for one in detections]
-    return detection(*np.sum(counts, axis=0, dtype=int)) if counts else detection(0, 0, 0)
+def pool(counts: Iterable[LesionCounts]) -> LesionCounts:
+    """The counts over the lesions of all cases together, as LiTS pools them."""
+    each = [(case.tp, case.fn, case.fp) for case in counts]
+    return lesion_counts(*np.sum(each, axis=0, dtype=int)) if each else lesion_counts(0, 0, 0)
 
 
-def count(pairs: tuple, references: int, predictions: int) -> LesionCounts:
-    """The detection that so many pairs make of so many lesions."""
-    found = len(pairs[0])
-    return detection(found, references - found, predictions - found)
-
-
-def count_by_size(
-    pairs: tuple, ours: np.ndarray, theirs: np.ndarray, spacing: Sequence[float]
-) -> dict[str, LesionCounts]:
-    """The same for each of `SIZES`: found and missed go by the size that the reference has,
-    false ones by the size that was predicted. `ours` and `theirs` are voxels of each lesion.
-    """
-    mine, their = (_size(equivalent_diameter(one, spacing)) for one in (ours, theirs))
-    groups = mine[pairs[0]], np.delete(mine, pairs[0]), np.delete(their, pairs[1])
-    return {
-        size: detection(*(np.count_nonzero(group == i) for group in groups))
-        for i, size in enumerate(SIZES)
-    }
+def equivalent_diameter(voxels: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Diameter in mm of the ball that holds as much as so many voxels."""
+    return np.cbrt(6 / np.pi * 1000 * voxel_ml(spacing) * np.asarray(voxels))
 
 
 def _size(diameter: np.ndarray) -> np.ndarray:

@@ -3,9 +3,10 @@
 `find_lesions` is quick, for lists beside pictures; `measure_lesions` is the table of a report.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 from scipy import ndimage
@@ -60,8 +61,8 @@ class MeasuredLesion:
 class LesionTable:
     """What a mask says of a scan; `dataclasses.asdict` makes it fit for JSON.
 
-    `tumour_ml_others` are the total volumes by other predictions of the same scan (moved, or
-    with other weights): how far they spread is how sure the volume is.
+    `tumour_ml_each` are the total volumes by each single prediction of the same scan (shifted, or
+    with other weights); none where there is only one. Their spread tells how certain it is.
     """
 
     name: str
@@ -70,20 +71,29 @@ class LesionTable:
     tumour_ml: float
     burden: float  # tumour / liver, in voxels; NaN without a liver
     lesions: list[MeasuredLesion]
-    tumour_ml_others: tuple[float, ...] = ()
+    tumour_ml_each: tuple[float, ...] = ()
 
 
-def measure_lesions(
-    scan: Volume,
-    mask: Volume,
-    probability: np.ndarray | None = None,
-    tumour_ml_others: Sequence[float] = (),
-) -> LesionTable:
-    """Every lesion of a scan's mask, measured.
+class PredictionLike(Protocol):
+    """What `measure_lesions` asks of an `inference.Prediction`."""
 
-    `probability` is that of tumour, of each voxel: 0…1, or uint8 in 1/255 as `Prediction` gives it.
-    Raises `LiverlibError` where scan, mask and probability are not of one shape.
+    @property
+    def mask(self) -> Volume: ...
+
+    @property
+    def tumour_ml_each(self) -> tuple[float, ...]: ...
+
+    def probability(self, least: int) -> np.ndarray: ...
+
+
+def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
+    """Every lesion of a scan's mask, measured; of a prediction with probabilities and spread.
+
+    Raises `LiverlibError` where scan, mask and probabilities are not of one shape.
     """
+    probability, volumes = None, ()
+    if not isinstance(mask, Volume):
+        probability, volumes, mask = mask.probability(TUMOUR), mask.tumour_ml_each, mask.mask
     given = [array for array in (scan.voxels, mask.voxels, probability) if array is not None]
     if len({array.shape for array in given}) > 1:
         raise LiverlibError(
@@ -98,7 +108,7 @@ def measure_lesions(
     liver, tumour = (int(np.count_nonzero(mask.voxels >= c)) for c in (1, TUMOUR))
     return LesionTable(
         scan.name, bool(mask.grid.spacing_known), liver * mask.grid.voxel_ml,
-        tumour * mask.grid.voxel_ml, ratio(tumour, liver), lesions, tuple(tumour_ml_others),
+        tumour * mask.grid.voxel_ml, ratio(tumour, liver), lesions, tuple(volumes),
     )  # fmt: skip
 
 
@@ -122,16 +132,16 @@ def longest_diameter(points: np.ndarray) -> float:
 
 def _parts(classes: np.ndarray) -> Iterator[tuple[np.ndarray, Box]]:
     """Each lesion as a small mask and the box that it fills, largest first."""
-    around = ndimage.find_objects((classes == TUMOUR).view(np.uint8))
-    if not around:
+    tumours = ndimage.find_objects((classes == TUMOUR).view(np.uint8))
+    if not tumours:
         return
-    components, _ = ndimage.label(classes[around[0]] == TUMOUR)  # a scan is mostly not tumour
+    components, _ = ndimage.label(classes[tumours[0]] == TUMOUR)  # a scan is mostly not tumour
     sizes = np.bincount(components.ravel())[1:]
     boxes = ndimage.find_objects(components)
     for i in np.argsort(-sizes, kind="stable"):
         box = tuple(
             slice(whole.start + part.start, whole.start + part.stop)
-            for whole, part in zip(around[0], boxes[i], strict=True)
+            for whole, part in zip(tumours[0], boxes[i], strict=True)
         )
         yield components[boxes[i]] == i + 1, box
 
@@ -164,10 +174,10 @@ def _measured(
     slices = [world[inside[:, 2] == z] for z in np.unique(inside[:, 2])]
     known = grid.spacing_known
     centroid = world.mean(0) if known else [np.nan] * 3
-    sure = np.nan
+    mean_probability = np.nan
     if probability is not None:
         whole = 255 if probability.dtype == np.uint8 else 1
-        sure = float(probability[box][part].mean(dtype=np.float64)) / whole
+        mean_probability = float(probability[box][part].mean(dtype=np.float64)) / whole
     return MeasuredLesion(
         number=number,
         voxels=len(inside),
@@ -177,7 +187,7 @@ def _measured(
         mean_hu=float(scan.voxels[box][part].mean(dtype=np.float64)),
         centroid=tuple(float(mm) for mm in centroid),
         to_surface_mm=float(nearest(world, rim).min()) if len(rim) else np.nan,
-        probability=sure,
+        probability=mean_probability,
     )
 
 

@@ -7,8 +7,9 @@ largest error of tumour burden has a sign, what is missing counts 9001, and spac
 A reference without tumour, at which the script stops, counts as no lesion (as TriALS mends it).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,23 +31,29 @@ class ScriptCase:
 
     liver: Scores
     lesions: list[Scores]  # of those it calls detected
-    counts: dict[float, tuple[int, int, int]]  # true, false positive, false negative; by overlap
+    counts: dict[float, tuple[int, int, int]]  # tp, fp, fn; by overlap
     dice: tuple[float, float]  # liver, tumour
     voxels: tuple[tuple[int, int], tuple[int, int]]  # shared, and of both: liver, tumour
     burden: float  # of the reference, less the predicted
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ScriptCase":
+        """The record in JSON's values, whose keys are text."""
+        counts = {float(above): tuple(n) for above, n in values["counts"].items()}
+        return cls(**{**values, "counts": counts})
 
 
 def script_case(reference: np.ndarray, predicted: np.ndarray, zooms: Sequence[float]) -> ScriptCase:
     """One case. Arrays of classes in the order of the file's axes, and the header's zooms."""
     reference, predicted = crop_to_content(reference, predicted)
     tumours = reference == 2, predicted == 2
-    numbered, guessed = (components(tumour)[0] for tumour in tumours)
-    shared, ours, theirs = shared_voxels(numbered, guessed)
+    reference_ids, predicted_ids = (components(tumour)[0] for tumour in tumours)
+    shared, reference_voxels, predicted_voxels = shared_voxels(reference_ids, predicted_ids)
     counts = {}
     for above in (0.0, 0.5):
-        found, drawn, merged = _detect(shared.T, ours, theirs, above)
-        counts[above] = found, len(theirs) - found, len(ours) - found
-    lesions = _lesions(numbered, guessed, merged, drawn, zooms) if found > 0 else []
+        tp, names, merged = _detect(shared.T, reference_voxels, predicted_voxels, above)
+        counts[above] = tp, len(predicted_voxels) - tp, len(reference_voxels) - tp
+    lesions = _lesions(reference_ids, predicted_ids, merged, names, zooms) if tp > 0 else []
     livers = reference >= 1, predicted >= 1
     exists = bool((predicted == 1).any())  # a liver that is tumour all over is none
     kept = livers if exists else (livers[0], np.zeros_like(livers[1]))
@@ -63,18 +70,18 @@ def script_case(reference: np.ndarray, predicted: np.ndarray, zooms: Sequence[fl
 def script_column(cases: Sequence[ScriptCase]) -> dict[tuple[str, str], float]:
     """The script's figures over all cases, by object and measure."""
     column = {}
-    lesions = [one for case in cases for one in case.lesions] or [WORST]
-    for what, scores in (("liver", [case.liver for case in cases]), ("lesion found", lesions)):
-        column |= {(what, name): _mean(one[name] for one in scores) for name in MEASURES}
-    for i, what in enumerate(("liver", "tumour")):
+    lesions = [lesion for case in cases for lesion in case.lesions] or [WORST]
+    for of, scores in (("liver", [case.liver for case in cases]), ("lesion detected", lesions)):
+        column |= {(of, name): _mean(score[name] for score in scores) for name in MEASURES}
+    for i, of in enumerate(("liver", "tumour")):
         shared, both = np.sum([case.voxels[i] for case in cases], axis=0)
-        column[what, "Dice global"] = ratio(2 * shared, both)
-        column[what, "Dice"] = _mean(case.dice[i] for case in cases)
+        column[of, "Dice global"] = ratio(2 * shared, both)
+        column[of, "Dice"] = _mean(case.dice[i] for case in cases)
     column["tumour", "Dice, LiTS rule"] = column.pop(("tumour", "Dice"))
-    for above, name in ((0.0, "lesion, overlap > 0"), (0.5, "lesion, overlap > 0.5")):
-        found, false, missed = np.sum([case.counts[above] for case in cases], axis=0)
-        column[name, "precision"] = found / (found + false) if found + false else 0.0
-        column[name, "recall"] = found / (found + missed) if found + missed else 0.0
+    for above, name in ((0.0, "lesion, IoU > 0"), (0.5, "lesion, IoU > 0.5")):
+        tp, fp, fn = np.sum([case.counts[above] for case in cases], axis=0)
+        column[name, "precision"] = tp / (tp + fp) if tp + fp else 0.0
+        column[name, "recall"] = tp / (tp + fn) if tp + fn else 0.0
     errors = np.array([case.burden for case in cases])
     column["burden", "RMSE"] = float(np.sqrt((errors**2).mean()))
     column["burden", "largest error"] = float(errors.max())
@@ -82,14 +89,14 @@ def script_column(cases: Sequence[ScriptCase]) -> dict[tuple[str, str], float]:
 
 
 def _detect(
-    shared: np.ndarray, ours: np.ndarray, theirs: np.ndarray, above: float
+    shared: np.ndarray, reference_voxels: np.ndarray, predicted_voxels: np.ndarray, above: float
 ) -> tuple[int, np.ndarray, np.ndarray]:
     """The script's count of detected lesions, and the names that it gives to the predicted and
     the reference's lesions where it pairs and merges them (0: not detected).
 
     `shared`: voxels of each predicted lesion (rows) in each of the reference (columns).
     """
-    drawn, merged = np.zeros(len(theirs), int), np.arange(1, len(ours) + 1)
+    names, merged = np.zeros(len(predicted_voxels), int), np.arange(1, len(reference_voxels) + 1)
     predictions = 1 + np.nonzero(shared.any(1))[0]
     references, table = merged.copy(), shared[predictions - 1]
     merge_count = dict.fromkeys(references.tolist(), 1)
@@ -103,17 +110,18 @@ def _detect(
         table = np.where(np.arange(table.shape[1]) == table.argmax(1)[:, None], table, 0)
     for j, name in enumerate(references):  # predictions in one reference become one
         inside = np.nonzero(table[:, j])[0]
-        drawn[predictions[inside] - 1] = name
+        names[predictions[inside] - 1] = name
         table, predictions = _join(table, inside), np.delete(predictions, inside[1:])
-    found = len(predictions)
+    tp = len(predictions)
     for i, j in zip(*np.nonzero(table), strict=True):
         # The script asks for the prediction's old name, which may be another's new one by now.
-        rows, columns = drawn == predictions[i], merged == references[j]
-        union = theirs[rows].sum() + ours[columns].sum() - shared[np.ix_(rows, columns)].sum()
+        rows, columns = names == predictions[i], merged == references[j]
+        both = predicted_voxels[rows].sum() + reference_voxels[columns].sum()
+        union = both - shared[np.ix_(rows, columns)].sum()
         if table[i, j] / union <= above:
-            drawn[drawn == references[j]] = 0
-            found -= merge_count[references[j]]
-    return found, drawn, merged
+            names[names == references[j]] = 0
+            tp -= merge_count[references[j]]
+    return tp, names, merged
 
 
 def _join(table: np.ndarray, rows: Sequence[int]) -> np.ndarray:
@@ -126,31 +134,33 @@ def _join(table: np.ndarray, rows: Sequence[int]) -> np.ndarray:
 
 
 def _lesions(
-    numbered: np.ndarray,
-    guessed: np.ndarray,
+    reference_ids: np.ndarray,
+    predicted_ids: np.ndarray,
     merged: np.ndarray,
-    drawn: np.ndarray,
+    names: np.ndarray,
     zooms: Sequence[float],
 ) -> list[Scores]:
-    reference, predicted = np.append(0, merged)[numbered], np.append(0, drawn)[guessed]
-    names = np.unique(drawn[drawn > 0])
+    reference, predicted = np.append(0, merged)[reference_ids], np.append(0, names)[predicted_ids]
+    names = np.unique(names[names > 0])
     return [_scores(reference == name, predicted == name, zooms) for name in names]
 
 
 def _scores(reference: np.ndarray, predicted: np.ndarray, zooms: Sequence[float]) -> Scores:
     reference, predicted = crop_to_content(reference, predicted)
-    ours, theirs = np.count_nonzero(reference), np.count_nonzero(predicted)
-    if not ours or not theirs:
+    reference_voxels, predicted_voxels = np.count_nonzero(reference), np.count_nonzero(predicted)
+    if not reference_voxels or not predicted_voxels:
         return WORST
-    overlap, apart = dice(reference, predicted), surface_score(reference, predicted, zooms)
-    values = overlap, 1 - overlap / (2 - overlap), (ours - theirs) / theirs
-    return dict(zip(MEASURES, (*values, apart.assd, apart.rmsd, apart.mssd), strict=True))
+    overlap, distances = dice(reference, predicted), surface_score(reference, predicted, zooms)
+    rvd = (reference_voxels - predicted_voxels) / predicted_voxels
+    values = overlap, 1 - overlap / (2 - overlap), rvd
+    millimetres = distances.assd, distances.rmsd, distances.mssd
+    return dict(zip(MEASURES, (*values, *millimetres), strict=True))
 
 
 def _voxels(reference: np.ndarray, predicted: np.ndarray) -> tuple[int, int]:
     masks = reference & predicted, reference, predicted
-    shared, ours, theirs = (int(np.count_nonzero(mask)) for mask in masks)
-    return shared, ours + theirs
+    shared, reference_voxels, predicted_voxels = (int(np.count_nonzero(mask)) for mask in masks)
+    return shared, reference_voxels + predicted_voxels
 
 
 def _burden(classes: np.ndarray) -> float:

@@ -52,21 +52,19 @@ def surface_distances(
     Distances to an empty mask are inf, those from an empty mask are none.
     """
     cropped = crop_to_content(np.asarray(reference, bool), np.asarray(predicted, bool))
-    ours, theirs = (
-        np.argwhere(surface(one, connectivity)) * np.asarray(spacing) for one in cropped
-    )
-    return nearest(ours, theirs), nearest(theirs, ours)
+    points = [np.argwhere(surface(mask, connectivity)) * np.asarray(spacing) for mask in cropped]
+    return nearest(*points), nearest(*reversed(points))
 
 
 def surface_score(
     reference: np.ndarray, predicted: np.ndarray, spacing: Sequence[float], connectivity: int = 2
 ) -> SurfaceScore:
     """ASSD, RMSD, MSSD and HD95 of two masks; NaN where both are empty, inf where one is."""
-    there, back = surface_distances(reference, predicted, spacing, connectivity)
-    every = np.concatenate([there, back])
+    forth, back = surface_distances(reference, predicted, spacing, connectivity)
+    every = np.concatenate([forth, back])
     if not every.size or not np.isfinite(every).all():
         return SurfaceScore(*[np.inf if every.size else np.nan] * 4)
-    hd95 = max(np.percentile(there, 95), np.percentile(back, 95))
+    hd95 = max(np.percentile(forth, 95), np.percentile(back, 95))
     mean, square = every.mean(), (every**2).mean()
     return SurfaceScore(float(mean), float(np.sqrt(square)), float(every.max()), float(hd95))
 
@@ -107,13 +105,13 @@ DIVISIONS = {
 
 
 def surfels(mask: np.ndarray, spacing: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Where a mask's surface elements lie (N, 3), in mm, and how large they are (N,), in mm²."""
+    """Positions (N, 3) in mm and areas (N,) in mm² of a mask's surface elements."""
     padded = np.pad(np.asarray(mask, bool), 1).view(np.uint8)
     code = np.zeros(np.subtract(padded.shape, 1), np.uint8)
     for bit, corner in enumerate(product((0, 1), repeat=3)):
         code |= padded[tuple(slice(c, c - 1 or None) for c in corner)] << bit
-    places = np.nonzero((code != 0) & (code != 255))
-    return np.stack(places, 1) * np.asarray(spacing, float), areas(spacing)[code[places]]
+    positions = np.nonzero((code != 0) & (code != 255))
+    return np.stack(positions, 1) * np.asarray(spacing, float), areas(spacing)[code[positions]]
 
 
 def areas(spacing: Sequence[float]) -> np.ndarray:
@@ -128,8 +126,8 @@ def surfel_distances(
     """Distances in mm and areas in mm²: from the reference's elements to the nearest of the
     prediction, and back. Distances to an empty mask are inf, those from one are none."""
     cropped = crop_to_content(np.asarray(reference, bool), np.asarray(predicted, bool))
-    (ours, our_areas), (theirs, their_areas) = (surfels(one, spacing) for one in cropped)
-    return (nearest(ours, theirs), our_areas), (nearest(theirs, ours), their_areas)
+    (a, a_areas), (b, b_areas) = (surfels(mask, spacing) for mask in cropped)
+    return (nearest(a, b), a_areas), (nearest(b, a), b_areas)
 
 
 def surface_dice(
@@ -138,15 +136,15 @@ def surface_dice(
     spacing: Sequence[float],
     tolerances: Sequence[float] = (1.0, 2.0),
 ) -> list[float]:
-    """Share of the area of both surfaces that lies within each tolerance (mm) of the other.
+    """Surface Dice: the part of both surfaces' area within each tolerance (mm) of the other.
 
     1 where both masks are empty, 0 where one is, like Dice.
     """
-    (there, ours), (back, theirs) = surfel_distances(reference, predicted, spacing)
-    whole = ours.sum() + theirs.sum()
+    (forth, areas_a), (back, areas_b) = surfel_distances(reference, predicted, spacing)
+    whole = areas_a.sum() + areas_b.sum()
     if not whole:
         return [1.0 for _ in tolerances]
-    within = (ours[there <= t].sum() + theirs[back <= t].sum() for t in tolerances)
+    within = (areas_a[forth <= t].sum() + areas_b[back <= t].sum() for t in tolerances)
     return [float(part / whole) for part in within]
 
 

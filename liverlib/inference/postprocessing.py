@@ -1,68 +1,78 @@
-"""What is taken out of a prediction before it becomes a mask."""
+"""What is taken out of a stage's probabilities before they become a mask."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from liverlib.preprocessing.boxes import Box, liver_box
-from liverlib.preprocessing.cube import Cube, classes
+from liverlib.core.arrays import Box, components
+from liverlib.preprocessing.boxes import liver_box
+from liverlib.preprocessing.cube import Cube, to_classes
 
 
 @dataclass(frozen=True)
 class PostprocessSettings:
-    """What is taken out of a mask. With `largest` off every tumour has its liver around it, and
-    `inside` changes nothing."""
+    """What is taken out of a mask.
 
-    largest: bool = True  # of the liver only the largest connected piece is kept
-    inside: bool = True  # no tumour is left outside it
-    sure: float = 0.7  # the mean probability that a lesion needs; chosen on phantoms kept for that
+    With `largest_component` off every tumour has its liver around it, and `tumours_inside` changes
+    nothing.
+    """
+
+    largest_component: bool = True  # of the liver only the largest connected piece is kept
+    tumours_inside: bool = True  # no tumour is left outside it
+    min_lesion_probability: float = 0.7  # a lesion's mean, at least; chosen on phantoms
 
     def __str__(self) -> str:
-        liver = "the largest piece" if self.largest else "every piece"
-        tumours = "inside it" if self.inside or not self.largest else "anywhere"
-        return f"liver: {liver}; tumours: {tumours}, of a mean probability from {self.sure:g}"
+        liver = "the largest piece" if self.largest_component else "every piece"
+        inside = self.tumours_inside or not self.largest_component
+        return (
+            f"liver: {liver}; tumours: {'inside it' if inside else 'anywhere'}, of a mean "
+            f"probability from {self.min_lesion_probability:g}"
+        )
 
-    def dropped(self, mask: np.ndarray) -> np.ndarray:
-        """Where an array of classes is to become background."""
-        if not self.largest:
+    def removed(self, mask: np.ndarray) -> np.ndarray:
+        """Where an array of classes is to become background, bool."""
+        if not self.largest_component:
             return np.zeros(mask.shape, bool)
-        found = apart(mask > 0)
-        return found if self.inside else found & (mask != 2)
+        outside = outside_largest_component(mask > 0)
+        return outside if self.tumours_inside else outside & (mask != 2)
 
 
-def keep(shares: np.ndarray, rules: PostprocessSettings = PostprocessSettings()) -> np.ndarray:
-    """The shares (2, …), with nothing where the rules drop liver or tumour.
+DEFAULTS = PostprocessSettings()
 
-    Elsewhere than in the liver a network now and then takes spleen or heart for it. Lesions that
-    it is unsure of become liver: most of them are none.
+
+def postprocess(probabilities: np.ndarray, settings: PostprocessSettings = DEFAULTS) -> np.ndarray:
+    """The probabilities (2, …) of liver or tumour and of tumour, 0 where the settings remove one.
+
+    Elsewhere than in the liver a network now and then takes spleen or heart for it. Lesions of a
+    low mean probability become liver: most of them are false.
     """
-    kept = np.where(rules.dropped(classes(shares)), np.float32(0), shares)
-    lesions, count = ndimage.label(kept[1] >= 0.5)
+    kept = np.where(settings.removed(to_classes(probabilities)), np.float32(0), probabilities)
+    lesions, count = components(kept[1] >= 0.5)
     means = ndimage.mean(kept[1], lesions, range(1, count + 1))
-    unsure = np.append(False, np.less(means, rules.sure))  # first: what is no lesion
-    kept[1][unsure[lesions]] = 0
+    doubtful = np.append(False, np.less(means, settings.min_lesion_probability))  # first: no lesion
+    kept[1][doubtful[lesions]] = 0
     return kept
 
 
-def roi_box(cube: Cube, shares: np.ndarray, spacing: np.ndarray) -> Box | None:
-    """The box, in the scan's voxels, around the liver that the shares of a cube show."""
-    width = [
-        (stop - start) / n for (start, stop), n in zip(cube.box, shares.shape[1:], strict=True)
-    ]
-    found = liver_box(shares[0] >= 0.5, np.multiply(width, spacing))
-    if found is None:
-        return None
-    edges = (
-        (start + low * w, start + high * w)
-        for (low, high), (start, _), w in zip(found, cube.box, width, strict=True)
-    )
-    return tuple((int(np.floor(low)), int(np.ceil(high))) for low, high in edges)
-
-
-def apart(liver: np.ndarray) -> np.ndarray:
-    """What of a mask is not part of its largest connected piece (6 neighbours)."""
-    pieces, count = ndimage.label(liver)
+def outside_largest_component(liver: np.ndarray) -> np.ndarray:
+    """What of a mask is not part of its largest connected piece (6 neighbours), bool."""
+    pieces, count = components(liver)
     if count < 2:
         return np.zeros_like(liver)
     return (pieces > 0) & (pieces != 1 + np.argmax(np.bincount(pieces.ravel())[1:]))
+
+
+def roi_box(cube: Cube, probabilities: np.ndarray, spacing: np.ndarray) -> Box | None:
+    """The box, in the scan's voxels, around the liver in a cube (2, S, S, S), and a margin."""
+    width = [
+        (side.stop - side.start) / n
+        for side, n in zip(cube.box, probabilities.shape[1:], strict=True)
+    ]
+    liver = liver_box(probabilities[0] >= 0.5, np.multiply(width, spacing))
+    if liver is None:
+        return None
+    return tuple(
+        slice(int(np.floor(side.start + part.start * w)), int(np.ceil(side.start + part.stop * w)))
+        for part, side, w in zip(liver, cube.box, width, strict=True)
+    )

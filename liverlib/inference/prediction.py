@@ -1,7 +1,7 @@
-"""What the looks say of one scan, kept in their small cubes, and what can be drawn from it.
+"""What the stages say of one scan, kept in their small cubes, and what can be made of it.
 
-A mask, maps of probability, how far single answers spread: each is brought to the scan's own grid
-slab by slab, as bytes. No float array of the scan's size is ever made.
+A mask, maps of probability, how far single predictions spread: each is brought to the scan's own
+grid slab by slab, as bytes. No float array of the scan's size is ever made.
 """
 
 from collections.abc import Sequence
@@ -10,81 +10,97 @@ from functools import cached_property
 
 import numpy as np
 
+from liverlib.core.arrays import Box
 from liverlib.io.volume import Grid, Volume
-from liverlib.preprocessing.boxes import Box
 from liverlib.preprocessing.cube import Cube
 
-from .blending import blend, blended, fill, part_of
-from .postprocessing import PostprocessSettings, keep, roi_box
+from .blending import Located, blend, blended, fill
+from .postprocessing import DEFAULTS, PostprocessSettings, postprocess, roi_box
 
 
 @dataclass(frozen=True, eq=False)
 class StageOutput:
-    """One look at a scan: its cube, and (N, 2, S, S, S) float32, how likely each voxel is liver
-    (or tumour), and tumour, by each network and each test-time augmentation."""
+    """One stage's outcome for a scan.
+
+    `probabilities` (N, 2, S, S, S) float32 are of liver or tumour, and of tumour, by each network
+    and each test-time augmentation. `kept` (2, S, S, S) is their mean after post-processing, and
+    `box` lies around its liver, in the scan's voxels; None where there is no liver.
+    """
 
     cube: Cube
-    answers: np.ndarray
+    probabilities: np.ndarray
+    kept: np.ndarray
+    box: Box | None
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """The answers' average, (2, S, S, S)."""
-        return self.answers.mean(axis=0)
-
-    def answer(self, n: int) -> np.ndarray:
-        """The nth answer, (2, S, S, S); begins again after the last."""
-        return self.answers[n % len(self.answers)]
+        """The mean probabilities (2, S, S, S), before post-processing."""
+        return self.probabilities.mean(axis=0)
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """One or two looks at a scan of this grid. Rules touch the mask, never the probabilities."""
+    """The outcome of one or two stages for a scan of this grid.
+
+    Post-processing changes the mask, never the probabilities.
+    """
 
     grid: Grid
     name: str
-    looks: Sequence[StageOutput]
-    rules: PostprocessSettings = PostprocessSettings()
+    stages: Sequence[StageOutput]
+    settings: PostprocessSettings = DEFAULTS
 
+    @cached_property
     def mask(self) -> Volume:
-        """0 background, 1 liver, 2 tumour, by the average of the answers."""
-        mask = self._mask([look.mean for look in self.looks])
-        return Volume(mask, self.grid, self.name)
+        """0 background, 1 liver, 2 tumour, by the mean of all probabilities."""
+        located = [(stage.cube, stage.kept) for stage in self.stages]
+        return Volume(self._merged(located, self.stages[0].box), self.grid, self.name)
+
+    @cached_property
+    def tumour_ml_each(self) -> tuple[float, ...]:
+        """The tumours' volume by each single prediction, NaN where the spacing is unknown; none
+        where there is only one."""
+        count = max(len(stage.probabilities) for stage in self.stages)
+        if count < 2:
+            return ()
+        masks = (self._nth(n) for n in range(count))
+        return tuple(float(np.count_nonzero(mask == 2) * self.grid.voxel_ml) for mask in masks)
 
     def probability(self, least: int) -> np.ndarray:
-        """How likely each voxel is of class `least` or a higher one, (X, Y, Z) uint8 in 1/255:
-        1 asks for the liver with its tumours, 2 for tumour."""
-        shares = [(look.cube, look.mean) for look in self.looks]
-        drawn = np.zeros(self.grid.shape, np.uint8, order="F")
-        parts = [(shares[0][0].box, shares[0][0].slabs(shares[0][1], shares[0][0].box))]
-        if len(shares) > 1:
-            parts.append((shares[1][0].box, blended(*shares, self.grid.spacing)))
+        """Probability of class `least` or a higher one, (X, Y, Z) uint8 in 1/255.
+
+        1 asks for the liver with its tumours, 2 for tumour.
+        """
+        coarse, *roi = [(stage.cube, stage.mean) for stage in self.stages]
+        values = np.zeros(self.grid.shape, np.uint8, order="F")
+        parts = [(coarse[0].box, coarse[0].slabs(coarse[1], coarse[0].box))]
+        parts += [(stage[0].box, blended(coarse, stage, self.grid.spacing)) for stage in roi]
         for box, slabs in parts:
-            fill(part_of(drawn, box), (np.rint(255 * slab[least - 1]) for slab in slabs))
-        return drawn
+            fill(values[box], (np.rint(255 * slab[least - 1]) for slab in slabs))
+        return values
 
-    def tumour_ml(self) -> tuple[float, ...]:
-        """The tumours' volume by each answer alone, NaN where the spacing is unknown; none where
-        there is only one answer."""
-        count = max((len(look.answers) for look in self.looks), default=1)
-        masks = (self._mask([look.answer(n) for look in self.looks]) for n in range(count))
-        volumes = (np.count_nonzero(mask == 2) * self.grid.voxel_ml for mask in masks)
-        return tuple(float(ml) for ml in volumes) if count > 1 else ()
+    def _nth(self, n: int) -> np.ndarray:
+        """The mask by the nth prediction alone; a stage with fewer begins again."""
+        located = []
+        for stage in self.stages:
+            single = stage.probabilities[n % len(stage.probabilities)]
+            located.append((stage.cube, postprocess(single, self.settings)))
+        return self._merged(located, roi_box(*located[0], self.grid.spacing))
 
-    def _mask(self, answers: Sequence[np.ndarray]) -> np.ndarray:
-        shares = [
-            (look.cube, keep(answer, self.rules))
-            for look, answer in zip(self.looks, answers, strict=True)
-        ]
-        if len(shares) == 1:
-            return shares[0][0].to_grid(shares[0][1])
-        found, box = roi_box(*shares[0], self.grid.spacing), shares[1][0].box
-        if found and not _within(found, box):  # else the second look draws over all of it
-            mask = shares[0][0].to_grid(shares[0][1])
+    def _merged(self, located: Sequence[Located], liver: Box | None) -> np.ndarray:
+        """The classes of all stages; `liver` is the box that the coarse one asks for."""
+        coarse, *roi = located
+        if roi and (liver is None or _within(liver, roi[0][0].box)):
+            mask = np.zeros(self.grid.shape, np.uint8, order="F")  # the ROI covers all of it
         else:
-            mask = np.zeros(self.grid.shape, np.uint8, order="F")
-        blend(mask, *shares, self.grid.spacing, self.rules)
+            mask = coarse[0].to_grid(coarse[1])
+        for stage in roi:
+            blend(mask, coarse, stage, self.grid.spacing, self.settings)
         return mask
 
 
 def _within(box: Box, whole: Box) -> bool:
-    return all(a <= c and d <= b for (c, d), (a, b) in zip(box, whole, strict=True))
+    return all(
+        outer.start <= side.start and side.stop <= outer.stop
+        for side, outer in zip(box, whole, strict=True)
+    )

@@ -1,1 +1,3 @@
-"""TODO."""
+"""Files and the volumes in them: NIfTI and DICOM to and from a `Volume` on its `Grid`."""
+
+__all__ = ["dicom", "dicom_seg", "nifti", "nifti_bytes", "scan", "volume"]

@@ -1,10 +1,12 @@
-"""A mask as a DICOM Segmentation of the CT slices that it was drawn on, for PACS and viewers.
+"""Writes a mask as a DICOM Segmentation of the CT slices that were segmented, for PACS and viewers.
 
 Needs highdicom (the extra "dicom").
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +18,8 @@ from liverlib.core.text import NOT_MEDICAL
 from .dicom import series_files
 from .volume import Volume
 
-KIND = ".dcm"
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 
 def write_seg(
@@ -24,23 +27,23 @@ def write_seg(
 ) -> None:
     """Writes a mask of classes as two binary segments, Liver (tumours included) and Tumour.
 
-    `folder` and `series` name the slices that `mask` was drawn on, as for `read_dicom`: patient,
-    study and frame of reference are theirs, and each frame refers to its slice. Where
-    anonymising has emptied the study's or the series' UID, a new one is made. Raises
-    `LiverlibError` without highdicom, and where the mask is not on the grid of those slices.
+    `folder` and `series` name the segmented slices, as for `read_dicom`. The segmentation takes
+    their patient, study and frame of reference, and each of its frames refers to its slice. An
+    empty UID of the study or the series, as anonymising leaves it, is replaced by a new one.
+    Raises `LiverlibError` without highdicom, and for a mask that is not on the slices' grid.
     """
     hd, dcmread, codes = _highdicom()
     sources = [dcmread(file, stop_before_pixels=True) for file in series_files(folder, series)]
     across, down, step = (float(mm) for mm in mask.grid.header.get_zooms()[:3])
     _fill(sources, hd.UID(), hd.UID(), step)
-    stored = mask.grid.to_stored(mask.voxels)[:, ::-1].T  # as in `liverlib.dicom`, turned back
+    stored = mask.grid.to_stored(mask.voxels)[:, ::-1].T  # undoes the turns of `read_dicom`
     if stored.shape != (expected := (len(sources), sources[0].Rows, sources[0].Columns)):
         raise LiverlibError(
             f"{path}: a mask of {stored.shape} slices, rows and columns for a series of "
             f"{expected} in {folder}. Name the series that was segmented."
         )
     try:
-        made = hd.seg.Segmentation(
+        segmentation = hd.seg.Segmentation(
             source_images=sources,
             pixel_array=np.stack([stored >= 1, stored == 2], axis=-1),
             segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
@@ -62,31 +65,33 @@ def write_seg(
             f"{folder}: its headers do not make a DICOM segmentation ({error}). Write .nii.gz."
         ) from error
     with atomic(path) as temporary:
-        made.save_as(temporary)
+        segmentation.save_as(temporary)
 
 
-def _fill(sources: Sequence, study: str, series: str, step: float) -> None:
-    """Puts into headers what highdicom reads and anonymising or a poor export leaves out."""
-    for one in sources:
-        known = {
-            "SOPClassUID": one.file_meta.MediaStorageSOPClassUID,
-            "SOPInstanceUID": one.file_meta.MediaStorageSOPInstanceUID,
+def _fill(sources: Sequence["Dataset"], study: str, series: str, step: float) -> None:
+    """Adds what highdicom reads to headers from which anonymising or a poor export removed it."""
+    for header in sources:
+        values = {
+            "SOPClassUID": header.file_meta.MediaStorageSOPClassUID,
+            "SOPInstanceUID": header.file_meta.MediaStorageSOPInstanceUID,
             "StudyInstanceUID": study,
             "SeriesInstanceUID": series,
             "SliceThickness": step,
         }
-        for name, value in known.items():
-            if not one.get(name):
-                setattr(one, name, value)
+        for name, value in values.items():
+            if not header.get(name):
+                setattr(header, name, value)
 
 
-def _segments(hd: object, codes: object) -> list:
-    """Liver is an organ; a tumour is a neoplasm whose place is the liver (as in TCIA's sets)."""
+def _segments(hd: ModuleType, codes: Any) -> list[Any]:
+    """Liver is an organ; a tumour is a neoplasm in the region of the liver, as in TCIA's sets."""
     by = hd.AlgorithmIdentificationSequence(
         "liverlib", codes.DCM.ArtificialIntelligence, __version__
     )
-    how = {"algorithm_type": hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC}
-    how["algorithm_identification"] = by
+    how = {
+        "algorithm_type": hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        "algorithm_identification": by,
+    }
     sct = codes.SCT
     tumour = sct.MorphologicallyAbnormalStructure, sct.Neoplasm
     return [
@@ -95,7 +100,8 @@ def _segments(hd: object, codes: object) -> list:
     ]
 
 
-def _highdicom() -> Sequence:
+def _highdicom() -> tuple[ModuleType, Callable[..., "Dataset"], Any]:
+    """highdicom, pydicom's reader and its dictionary of codes, imported when needed."""
     try:
         import highdicom
         from pydicom import dcmread

@@ -1,4 +1,4 @@
-"""NIfTI files: a scan in Hounsfield units, a label of classes, and writing either back."""
+"""NIfTI files: reads a scan in Hounsfield units or a label of classes, and writes volumes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +15,9 @@ from .volume import CLASSES, Grid, Volume
 
 
 def read_nifti_scan(path: str | Path) -> Volume:
-    """The scan in a ``.nii`` or ``.nii.gz`` file, in Hounsfield units.
+    """The scan in a ``.nii`` or ``.nii.gz`` file, in Hounsfield units and RAS order.
 
-    Raises `LiverlibError` for what is not a readable 3D volume of finite numbers.
+    Raises `LiverlibError` for anything but a readable 3D volume of finite numbers.
     """
     header, raw = read_nifti(Path(path))
     voxels = _hounsfield(raw, *_slope_inter(path, header))
@@ -32,17 +32,17 @@ def read_nifti_scan(path: str | Path) -> Volume:
 def read_label(
     path: str | Path, like: Volume | None = None, classes: Mapping[int, int] | None = None
 ) -> Volume:
-    """The label in a file: 0 background, 1 liver, 2 tumour, as uint8.
+    """The label in a NIfTI file, as uint8: 0 background, 1 liver, 2 tumour.
 
-    With `like`, its scan, the two must lie on the same grid. `classes` renames what the file
-    holds, for instance ``{255: 2}``. Raises `LiverlibError` for any other value.
+    `like` is its scan: both must have the same grid. `classes` replaces values of the file, for
+    instance ``{255: 2}``. Raises `LiverlibError` for any other value and for another grid.
     """
     header, raw = read_nifti(Path(path))
     slope, inter = _slope_inter(path, header)
     if (slope, inter) != (1, 0):
         raw = raw * slope + inter
-    for old, new in (classes or {}).items():
-        raw = np.where(raw == old, raw.dtype.type(new), raw)
+    for value, new_value in (classes or {}).items():
+        raw = np.where(raw == value, raw.dtype.type(new_value), raw)
     _check_classes(path, raw)
     grid = _grid(path, header)
     if like is not None and not grid.matches(like.grid):
@@ -51,10 +51,10 @@ def read_label(
 
 
 def write_volume(path: str | Path, voxels: np.ndarray, grid: Grid, slope: float = 1.0) -> None:
-    """Writes an array in RAS order with the shape, affine, orientation and units of `grid`'s file.
+    """Writes an array in RAS order as a file with the affine, orientation and units of `grid`.
 
-    What readers see is `slope` times the voxels. Equal voxels give equal bytes. Raises
-    `LiverlibError` where the folder cannot be written.
+    Readers see the voxels times `slope`. Equal voxels give equal bytes. Raises `LiverlibError`
+    where the folder cannot be written.
     """
     stored, header = grid.to_stored(voxels), grid.header.copy()
     header.set_data_shape(stored.shape)
@@ -63,11 +63,11 @@ def write_volume(path: str | Path, voxels: np.ndarray, grid: Grid, slope: float 
     header["cal_min"] = header["cal_max"] = 0
     header["magic"], header["vox_offset"] = header.single_magic, header.single_vox_offset
     header.extensions.clear()
-    dtype = header.get_data_dtype()  # in the header's own order of bytes
+    dtype = header.get_data_dtype()  # in the header's byte order
     with atomic(path) as temporary, create(temporary) as file:
         header.write_to(file)
-        for n in range(stored.shape[2]):
-            file.write(stored[:, :, n].astype(dtype, copy=False).tobytes(order="F"))
+        for index in range(stored.shape[2]):
+            file.write(stored[:, :, index].astype(dtype, copy=False).tobytes(order="F"))
 
 
 def volume_name(path: str | Path) -> str:
@@ -81,7 +81,7 @@ def read_header(path: str | Path) -> Grid:
 
 
 def _slope_inter(path: str | Path, header: nib.Nifti1Header) -> tuple[float, float]:
-    """What turns raw voxels into values; (1, 0) where the header says nothing."""
+    """Slope and intercept from raw voxels to values; (1, 0) where the header has none."""
     try:
         slope, inter = header.get_slope_inter()
     except nib.spatialimages.HeaderDataError as error:
@@ -90,7 +90,7 @@ def _slope_inter(path: str | Path, header: nib.Nifti1Header) -> tuple[float, flo
 
 
 def _hounsfield(raw: np.ndarray, slope: float, inter: float) -> np.ndarray:
-    """Raw voxels to HU: integers stay integers where slope and intercept allow it."""
+    """Raw voxels as HU; integers stay integers where slope and intercept allow it."""
     if raw.dtype == np.int16 and (slope, inter) == (1, 0):
         return raw
     if raw.dtype.kind in "iu" and slope == 1 and float(inter).is_integer():
@@ -100,7 +100,7 @@ def _hounsfield(raw: np.ndarray, slope: float, inter: float) -> np.ndarray:
             if inter == 0:
                 return raw.astype(dtype, copy=False)
             return np.add(raw, int(inter), dtype=dtype, casting="unsafe")
-    with np.errstate(all="ignore"):  # what overflows is infinite, and refused as such
+    with np.errstate(all="ignore"):  # an overflow gives infinity, which is refused
         return np.add(np.multiply(raw, slope, dtype=np.float32), inter, dtype=np.float32)
 
 
@@ -109,9 +109,9 @@ def _check_classes(path: str | Path, raw: np.ndarray) -> None:
         return
     wrong = raw[~np.isin(raw, list(CLASSES))]
     if wrong.size:
-        found = ", ".join(f"{value:g}" for value in np.unique(wrong)[:5])
+        values = ", ".join(f"{value:g}" for value in np.unique(wrong)[:5])
         raise LiverlibError(
-            f"{path}: label holds {found}; expected 0 background, 1 liver, 2 tumour. "
+            f"{path}: label holds {values}; expected 0 background, 1 liver, 2 tumour. "
             f"Correct it, or rename: classes={{{wrong.flat[0]:g}: 2}}."
         )
 
@@ -125,17 +125,17 @@ def _grid(path: str | Path, header: nib.Nifti1Header) -> Grid:
 
 def _mismatch(path: str | Path, grid: Grid, like: Volume) -> str:
     what = "shape" if grid.shape != like.grid.shape else "affine"
-    ours, theirs = getattr(grid, what), getattr(like.grid, what)
+    own, scans = getattr(grid, what), getattr(like.grid, what)
     if what == "affine":
-        ours, theirs = np.round(ours, 2).tolist(), np.round(theirs, 2).tolist()
+        own, scans = np.round(own, 2).tolist(), np.round(scans, 2).tolist()
     return (
-        f"{path}: its {what} is {ours}, its scan {like.name} has {theirs} (in RAS order). "
+        f"{path}: its {what} is {own}, its scan {like.name} has {scans} (in RAS order). "
         "Resample the label onto the scan, or correct its header if the voxels do line up."
     )
 
 
 def nifti_files(folder: Path) -> list[tuple[str, Path]]:
-    """Name and path of each NIfTI file in a folder, numbers in order; dotfiles are passed over."""
-    kept = [p for p in folder.glob("*.nii*") if p.name.endswith((".nii", ".nii.gz"))]
-    kept = [path for path in kept if path.name[0] != "."]
-    return [(volume_name(path), path) for path in sorted(kept, key=lambda p: natural_key(p.name))]
+    """Name and path of each NIfTI file in a folder, numbers in order; hidden files are left out."""
+    paths = [path for path in folder.glob("[!.]*.nii*") if path.name.endswith((".nii", ".nii.gz"))]
+    paths.sort(key=lambda path: natural_key(path.name))
+    return [(volume_name(path), path) for path in paths]

@@ -1,16 +1,17 @@
-"""The bytes of a NIfTI file: header and raw voxels, unpacked once, checked before believed.
+"""The bytes of a NIfTI file: header and raw voxels, unpacked once and checked.
 
-nibabel parses the header; the voxels are read here, because gzip is where reading waits (isal
-unpacks three times as fast as zlib) and because a header can claim anything.
+nibabel parses the header. The voxels are read here for two reasons: unpacking takes most of the
+time, and isal is three times as fast as zlib; and a header can claim anything.
 """
 
 import gzip
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from types import ModuleType
 
 import nibabel as nib
 import numpy as np
@@ -19,21 +20,21 @@ from nibabel.wrapstruct import WrapStructError
 
 from liverlib.core.errors import LiverlibError
 
-try:  # drop-in for gzip; Colab lacks it
-    from isal import igzip
-    from isal.igzip import IGzipFile as GzipFile
-    from isal.isal_zlib import crc32
-    from isal.isal_zlib import error as _isal_error
+igzip: ModuleType
+isal_zlib: ModuleType
+try:  # drop-in for gzip and zlib; Colab lacks it
+    from isal import igzip, isal_zlib
 except ImportError:
-    igzip, crc32, _isal_error = gzip, zlib.crc32, zlib.error
-    GzipFile = gzip.GzipFile
+    igzip, isal_zlib = gzip, zlib
+GzipFile: type[gzip.GzipFile] = getattr(igzip, "IGzipFile", gzip.GzipFile)
+crc32: Callable[..., int] = isal_zlib.crc32
 DEFLATE_LIMIT = 1032  # no gzip stream unpacks to more than this many times its size
 
 
 def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
-    """Header and raw voxels in the file's order; `.nii` is memory-mapped.
+    """Header and raw voxels in the file's order; ``.nii`` is memory-mapped.
 
-    Raises `LiverlibError` for files that are missing, truncated, corrupt or not a 3D volume.
+    Raises `LiverlibError` for a file that is missing, truncated, corrupt or not a 3D volume.
     """
     with _refusals(path), _open(path) as file:
         header = _read_header(path, file)
@@ -48,7 +49,7 @@ def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
         if not _is_gzip(path):
             return header, np.memmap(path, dtype, "r", offset, shape, order="F")
         while (gap := offset - file.tell()) > 0 and file.read(min(gap, 1 << 24)):
-            pass
+            pass  # gzip streams only go forward
         raw = np.empty(count, dtype)
         _fill(raw, file)
         return header, raw.reshape(shape, order="F")
@@ -63,9 +64,9 @@ def read_nifti_header(path: Path) -> nib.Nifti1Header:
 
 
 def verify(path: Path) -> tuple[nib.Nifti1Header, int]:
-    """The header, and how many bytes the file holds unpacked, after reading it to its end.
+    """The header, and the file's unpacked size in bytes, after reading the file to its end.
 
-    Raises as `read_nifti` does, for a wrong checksum too, but keeps nothing in memory.
+    Raises as `read_nifti` does, also for a wrong checksum, but keeps nothing in memory.
     """
     with _refusals(path), _open(path) as file:
         header = _read_header(path, file)
@@ -81,9 +82,11 @@ def verify(path: Path) -> tuple[nib.Nifti1Header, int]:
 
 
 @contextmanager
-def create(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, packed where it is named ``.gz``: the same bytes always give the same
-    stream, with no time and no name in it."""
+def create(path: Path) -> Iterator[BufferedIOBase]:
+    """A file to write to, gzipped where it is named ``.gz``.
+
+    The same bytes always give the same stream: it holds neither time nor name.
+    """
     with open(path, "wb") as file:
         if path.suffix != ".gz":
             yield file
@@ -92,29 +95,30 @@ def create(path: Path) -> Iterator[BinaryIO]:
             yield packed
 
 
-def _fill(raw: np.ndarray, file: BinaryIO) -> None:
-    """Unpacks into `raw`; reads on to the end of the stream, where gzip keeps its checksum."""
-    buffer = memoryview(raw).cast("B")
+def _fill(raw: np.ndarray, file: BufferedIOBase) -> None:
+    """Unpacks into `raw`, and reads to the end of the stream, where gzip keeps its checksum."""
+    buffer = raw.data.cast("B")
     filled = 0
     while filled < len(buffer):
-        got = file.readinto(buffer[filled : filled + (1 << 24)])
-        if not got:
+        count = file.readinto(buffer[filled : filled + (1 << 24)])
+        if not count:
             raise EOFError(f"{filled:,} of {len(buffer):,} bytes are there")
-        filled += got
+        filled += count
     if file.read(1):
         raise OSError("it unpacks to more than its header says")
 
 
-def _read_header(path: Path, file: BinaryIO) -> nib.Nifti1Header:
+def _read_header(path: Path, file: BufferedIOBase) -> nib.Nifti1Header:
     start = file.read(4)
     file.seek(0)
     is_nifti2 = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
     try:
         header = (nib.Nifti2Header if is_nifti2 else nib.Nifti1Header).from_fileobj(file)
-        header.get_data_shape()  # checked only here
+        header.get_data_shape()  # its check of the shape is here
     except (HeaderDataError, WrapStructError, ValueError, OverflowError) as error:
         raise LiverlibError(
-            f"{path}: not a NIfTI file ({error}). Convert it, with dcm2niix for instance."
+            f"{path}: not a NIfTI file ({error}). Convert it, with dcm2niix for instance. "
+            "For DICOM name the folder of the series."
         ) from error
     if header["magic"].item() not in (b"n+1", b"n+2"):
         raise LiverlibError(f"{path}: not a single-file NIfTI. Convert it to .nii.gz.")
@@ -122,7 +126,7 @@ def _read_header(path: Path, file: BinaryIO) -> nib.Nifti1Header:
 
 
 def _spatial_shape(path: Path, header: nib.Nifti1Header) -> tuple[int, int, int]:
-    shape = tuple(int(n) for n in header.get_data_shape())
+    shape = tuple(int(size) for size in header.get_data_shape())
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) != 3 or min(shape) < 2:
@@ -131,9 +135,9 @@ def _spatial_shape(path: Path, header: nib.Nifti1Header) -> tuple[int, int, int]
             "Extract one 3D volume from it."
         )
     offset = header["vox_offset"].item()
-    if not header.single_vox_offset <= offset < 1 << 40:  # within the header, or not a number
+    if not header.single_vox_offset <= offset < 1 << 40:  # also where it is NaN
         raise LiverlibError(f"{path}: its voxels begin at byte {offset}. Copy or convert it again.")
-    return shape
+    return shape[0], shape[1], shape[2]
 
 
 def _is_gzip(path: Path) -> bool:
@@ -141,13 +145,13 @@ def _is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> BufferedIOBase:
     return igzip.open(path, "rb") if _is_gzip(path) else open(path, "rb")
 
 
 @contextmanager
 def _refusals(path: str | Path) -> Iterator[None]:
-    """Turns what readers raise on missing, truncated and corrupt files into `LiverlibError`."""
+    """Turns readers' errors on missing, truncated and corrupt files into `LiverlibError`."""
     try:
         yield
     except LiverlibError:
@@ -158,7 +162,7 @@ def _refusals(path: str | Path) -> Iterator[None]:
         raise LiverlibError(
             f"{path}: too large for this machine's memory. Crop it, or check its header."
         ) from error
-    except (OSError, EOFError, zlib.error, _isal_error) as error:
+    except (OSError, EOFError, zlib.error, isal_zlib.error) as error:
         raise LiverlibError(
             f"{path}: truncated or corrupt ({error}). Copy or download it again."
         ) from error

@@ -1,4 +1,4 @@
-"""Reading a scan, whatever it is stored as."""
+"""Reading a scan from a NIfTI file or from a DICOM folder."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ from .volume import Volume
 
 
 def read_scan(path: str | Path, series: str | None = None) -> Volume:
-    """The scan in a NIfTI file or in a folder of DICOM files, in Hounsfield units, RAS.
+    """The scan in a NIfTI file or in a folder of DICOM files, in Hounsfield units and RAS order.
 
-    Of several DICOM series `series` names one: its number, description or UID. Raises
-    `LiverlibError` for what is no readable 3D volume of finite numbers.
+    `series` names one of several DICOM series: its number, description or UID. Raises
+    `LiverlibError` for anything but a readable 3D volume of finite numbers, and for a folder
+    without CT slices or with several series of which none is named.
     """
     if Path(path).is_dir():
         return read_dicom(path, series)
@@ -19,7 +20,7 @@ def read_scan(path: str | Path, series: str | None = None) -> Volume:
 
 
 def find_scans(path: str | Path) -> list[Path]:
-    """What `read_scan` can read: the file itself, a folder's NIfTI files, or a folder of DICOM."""
+    """The paths to give to `read_scan`: a folder's NIfTI files, or else the path itself."""
     path = Path(path)
-    found = [file for _, file in nifti_files(path)] if path.is_dir() else []
-    return found or [path]
+    files = [file for _, file in nifti_files(path)] if path.is_dir() else []
+    return files or [path]

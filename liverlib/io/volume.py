@@ -1,85 +1,93 @@
-"""A volume and the grid that it lies on: the one place that knows orientations.
+"""A volume and its grid. Orientations are handled here and nowhere else.
 
 Files store their axes in any order and direction (LiTS mixes LAS, RAS and LPS). On reading, every
-volume is turned to RAS (axis 0 grows to the patient's right, 1 to the front, 2 to the head), as
-a view, without copying a voxel; on writing it is turned back to what the file had.
+volume is turned to RAS: axis 0 grows to the patient's right, 1 to the front, 2 to the head. This
+makes a view and copies no voxel. On writing, the volume is turned back to the file's orientation.
 """
 
 from dataclasses import dataclass, field
 
 import nibabel as nib
 import numpy as np
-from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
 
 CLASSES = {0: "background", 1: "liver", 2: "tumour"}
-MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: metre, micron; all else is taken for mm
+MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: metre, micron; others count as mm
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where voxels lie. `shape` and `affine` (voxel index → world mm) are in RAS order."""
+    """Positions of voxels. `shape` and `affine` (voxel index → world mm) are in RAS order."""
 
     shape: tuple[int, int, int]
     affine: np.ndarray
-    header: nib.Nifti1Header = field(repr=False)  # of the file, in the file's own order
+    header: nib.Nifti1Header = field(repr=False)  # the file's, in the file's own order
 
     @classmethod
     def from_header(cls, header: nib.Nifti1Header) -> "Grid":
         """The grid of a NIfTI header; raises `ValueError` where its affine is not invertible."""
         stored = header.get_best_affine()
         zooms = np.linalg.norm(stored[:3, :3], axis=0)
-        if not np.isfinite(stored).all() or (zooms <= 0).any() or _flat(stored, zooms):
+        if not np.isfinite(stored).all() or (zooms <= 0).any() or _is_flat(stored, zooms):
             raise ValueError("its affine cannot be inverted")
         shape = np.array(header.get_data_shape()[:3])
         order = io_orientation(stored)
-        turned = stored @ nib.orientations.inv_ornt_aff(order, shape)
-        turned[:3] *= MM_PER_UNIT.get(int(header["xyzt_units"]) % 8, 1.0)
-        return cls(tuple(int(n) for n in shape[np.argsort(order[:, 0])]), turned, header)
+        affine = stored @ inv_ornt_aff(order, shape)
+        affine[:3] *= MM_PER_UNIT.get(int(header["xyzt_units"]) % 8, 1.0)
+        x, y, z = (int(n) for n in shape[np.argsort(order[:, 0])])
+        return cls((x, y, z), affine, header)
 
     @classmethod
-    def of(cls, shape: tuple, affine: np.ndarray, orientation: str = "RAS") -> "Grid":
-        """A new grid in RAS order that its file is to store as `orientation`, such as "LPS"."""
+    def of(cls, shape: tuple[int, ...], affine: np.ndarray, orientation: str = "RAS") -> "Grid":
+        """A new grid in RAS order; its file stores the axes as `orientation`, such as "LPS"."""
         order = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(orientation))
         header = nib.Nifti1Header()
-        header.set_data_shape([shape[int(np.where(order[:, 0] == i)[0][0])] for i in range(3)])
-        header.set_sform(affine @ nib.orientations.inv_ornt_aff(order, shape), code="scanner")
+        stored_axes = [int(np.where(order[:, 0] == axis)[0][0]) for axis in range(3)]
+        header.set_data_shape([shape[axis] for axis in stored_axes])
+        header.set_sform(affine @ inv_ornt_aff(order, shape), code="scanner")
         header.set_qform(header.get_sform(), code="scanner", strip_shears=True)
         header.set_xyzt_units("mm")
         return cls.from_header(header)
 
     @property
     def orientation(self) -> str:
-        """The directions in which the file's axes grow, such as "LPS"."""
+        """Directions in which the file's axes grow, such as "LPS"."""
         return "".join(nib.aff2axcodes(self.header.get_best_affine()))
 
     @property
     def spacing(self) -> np.ndarray:
-        """Distance in mm from voxel to voxel along each axis, (3,)."""
+        """Distance from voxel to voxel along each axis, in mm, (3,)."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
     @property
     def spacing_known(self) -> bool:
-        """Whether millimetres can be believed.
+        """Whether the spacing in mm is reliable.
 
-        LiTS cases 28–47 (3D-IRCADb) carry an identity affine, 1×1×1 mm at the origin, that is
-        false: their volumes by header are wrong by factors of 0.5 to 2.2.
+        LiTS cases 28–47 (3D-IRCADb) carry a false identity affine: 1×1×1 mm at the origin. Their
+        volumes by header are wrong by factors of 0.5 to 2.2.
         """
         identity = np.allclose(np.abs(self.header.get_best_affine()), np.eye(4), atol=1e-4)
-        placed = self.header["sform_code"] > 0 or self.header["qform_code"] > 0
-        return not identity and (placed or not np.allclose(self.spacing, 1))
+        has_affine = self.header["sform_code"] > 0 or self.header["qform_code"] > 0
+        return bool(not identity and (has_affine or not np.allclose(self.spacing, 1)))
 
     @property
     def voxel_ml(self) -> float:
-        """Millilitres in a voxel, by the affine's determinant; NaN where spacing is unknown."""
+        """Volume of a voxel in ml, from the affine's determinant; NaN where spacing is unknown."""
         return abs(np.linalg.det(self.affine[:3, :3])) / 1000 if self.spacing_known else np.nan
 
     def matches(self, other: "Grid") -> bool:
-        """Whether voxels of equal index are at equal places, to a tenth of a voxel anywhere."""
+        """Whether voxels of equal index have equal positions, to a tenth of a voxel everywhere."""
         if self.shape != other.shape:
             return False
         corner = np.array([*self.shape, 1.0])
-        apart = np.abs(self.affine - other.affine) @ corner
-        return bool((apart[:3] < 0.1 * self.spacing.min()).all())
+        distance = np.abs(self.affine - other.affine) @ corner
+        return bool((distance[:3] < 0.1 * self.spacing.min()).all())
 
     def to_ras(self, stored: np.ndarray) -> np.ndarray:
         """A view of an array in the file's order, turned to RAS."""
@@ -95,8 +103,8 @@ class Grid:
 class Volume:
     """Voxels (X, Y, Z) in RAS order on their grid.
 
-    A scan is a volume of Hounsfield units (integers where the file allows, else float32), a label
-    or a mask is one of classes (uint8: 0 background, 1 liver, 2 tumour).
+    A scan holds Hounsfield units: integers where the file allows, else float32. A label or a mask
+    holds classes as uint8: 0 background, 1 liver, 2 tumour.
     """
 
     voxels: np.ndarray
@@ -104,6 +112,6 @@ class Volume:
     name: str = ""
 
 
-def _flat(affine: np.ndarray, zooms: np.ndarray) -> bool:
-    """Whether two axes point the same way, or so nearly that no volume is left between them."""
+def _is_flat(affine: np.ndarray, zooms: np.ndarray) -> bool:
+    """Whether the axes span almost no volume: two of them have nearly the same direction."""
     return abs(np.linalg.det(affine[:3, :3] / zooms)) < 0.01

@@ -1,12 +1,12 @@
 """The network: a 3D U-Net, as readable as its picture.
 
-    (B, 1, S, S, S) ──fold──► encode ──► encode ──► encode ──► bottom
-                                 │          │          │          │
-    (B, 3, S, S, S) ◄─unfold─ decode ◄── decode ◄── decode ◄──────┘
+    (B, 1, S, S, S) ─space to depth─► encode ──► encode ──► encode ──► bottom
+                                        │          │          │          │
+    (B, 3, S, S, S) ◄─depth to space─ decode ◄── decode ◄── decode ◄──────┘
 
-What is special: with ``fold=2`` each 2×2×2 block of voxels becomes 8 channels before the first
-convolution and is spread out again after the last one, so that the widest layers work on an
-eighth of the voxels. It is fully convolutional: trained on windows, applied to whole cubes.
+What is special: with ``block_size=2`` each 2×2×2 block of voxels becomes 8 channels before the
+first convolution and is spread out again after the last one, so that the widest layers work on an
+eighth of the voxels. It is fully convolutional: trained on patches, applied to whole cubes.
 """
 
 from collections.abc import Sequence
@@ -15,23 +15,24 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-CLASSES = 3  # background, liver, tumour
+N_CLASSES = 3  # background, liver, tumour
 
 
 class UNet3D(nn.Module):
     """Logits (B, 3, D, H, W) of an image (B, 1, D, H, W), whose edges divide by `divisor`.
 
-    `UNet3D((32, 64, 128), fold=1, norm=False)` is the original project's network, to the
+    `UNet3D((32, 64, 128), block_size=1, norm=False)` is the original project's network, to the
     parameter (1,355,427 of them).
     """
 
     def __init__(
-        self, channels: Sequence[int] = (16, 32, 64, 128), fold: int = 2, norm: bool = True
+        self, channels: Sequence[int] = (16, 32, 64, 128), block_size: int = 2, norm: bool = True
     ) -> None:
         super().__init__()
-        self.shape = {"channels": tuple(channels), "fold": fold, "norm": norm}
-        self.fold, self.divisor = fold, fold * 2 ** (len(channels) - 1)
-        widths = [fold**3, *channels]
+        self.shape = {"channels": tuple(channels), "block_size": block_size, "norm": norm}
+        self.block_size = block_size
+        self.divisor = block_size * 2 ** (len(channels) - 1)
+        widths = [block_size**3, *channels]
         self.encoders = nn.ModuleList(
             Block(below, width, norm) for below, width in pairwise(widths)
         )
@@ -40,10 +41,10 @@ class UNet3D(nn.Module):
             for width, deeper in pairwise(channels)
         )
         self.decoders = nn.ModuleList(Block(2 * width, width, norm) for width in channels[:-1])
-        self.head = nn.Conv3d(channels[0], CLASSES * fold**3, kernel_size=1)
+        self.head = nn.Conv3d(channels[0], N_CLASSES * block_size**3, kernel_size=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        x = fold(image, self.fold)  # (B, f³, D/f, H/f, W/f)
+        x = space_to_depth(image, self.block_size)  # (B, b³, D/b, H/b, W/b)
         skips = []
         for encoder in self.encoders[:-1]:
             x = encoder(x)
@@ -52,7 +53,7 @@ class UNet3D(nn.Module):
         x = self.encoders[-1](x)
         for up, decoder, skip in reversed(list(zip(self.ups, self.decoders, skips, strict=True))):
             x = decoder(torch.cat([skip, up(x)], dim=1))
-        return unfold(self.head(x), self.fold)
+        return depth_to_space(self.head(x), self.block_size)
 
 
 class Block(nn.Sequential):
@@ -68,15 +69,15 @@ class Block(nn.Sequential):
         super().__init__(*layers)
 
 
-def fold(x: Tensor, n: int) -> Tensor:
+def space_to_depth(x: Tensor, n: int) -> Tensor:
     """(B, C, D, H, W) → (B, C·n³, D/n, H/n, W/n): each block of n³ voxels becomes channels."""
     b, c, d, h, w = x.shape
     blocks = x.reshape(b, c, d // n, n, h // n, n, w // n, n)
     return blocks.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(b, c * n**3, d // n, h // n, w // n)
 
 
-def unfold(x: Tensor, n: int) -> Tensor:
-    """(B, C·n³, D, H, W) → (B, C, D·n, H·n, W·n): the way back from `fold`."""
+def depth_to_space(x: Tensor, n: int) -> Tensor:
+    """(B, C·n³, D, H, W) → (B, C, D·n, H·n, W·n): the inverse of `space_to_depth`."""
     b, c, d, h, w = x.shape
     blocks = x.reshape(b, c // n**3, n, n, n, d, h, w)
     return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, c // n**3, d * n, h * n, w * n)

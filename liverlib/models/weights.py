@@ -13,7 +13,7 @@ from liverlib.core.files import atomic
 
 from .unet import UNet3D
 
-FORMAT = 2  # of weight files; raised when an older liverlib could not read them
+FORMAT = 3  # of weight files; raised when an older liverlib could not read them
 
 
 def save_networks(
@@ -58,8 +58,8 @@ def load_networks(path: str | Path) -> list[tuple[UNet3D, dict]]:
             + ("Update liverlib." if newer else "Train again.")
         )
     return [
-        (_rebuilt(path, one["network"], f"{n}.", tensors), one["about"])
-        for n, one in enumerate(described["networks"])
+        (_rebuilt(path, entry["network"], f"{n}.", tensors), entry["about"])
+        for n, entry in enumerate(described["networks"])
     ]
 
 
@@ -76,4 +76,4 @@ def _rebuilt(path: str | Path, shape: dict, prefix: str, tensors: dict[str, Tens
     return network.eval()
 
 
-PRETRAINED = Path(__file__).parents[1] / "weights" / "shipped.safetensors"  # see README.md there
+PRETRAINED = Path(__file__).parents[1] / "weights" / "pretrained.safetensors"  # see README.md there

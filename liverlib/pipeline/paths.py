@@ -1,4 +1,4 @@
-"""Where things are kept."""
+"""Where things are kept: ``data/`` and ``results/``, and the phantoms that lie there."""
 
 import os
 from pathlib import Path

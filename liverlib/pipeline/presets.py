@@ -11,44 +11,55 @@ from liverlib.synthesis.label_maps import LabelMapSettings
 from liverlib.synthesis.phantom.phantom import PhantomSettings
 from liverlib.training.settings import ORIGINAL, ROI_DEFAULTS, TrainSettings
 
+STAGES = ("coarse", "roi")
+
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The settings of every stage."""
+    """The settings of everything that a run does."""
 
     phantom: PhantomSettings = field(default_factory=PhantomSettings)
-    anatomy: LabelMapSettings = field(default_factory=LabelMapSettings)
+    synthesis: LabelMapSettings = field(default_factory=LabelMapSettings)
     cube: CubeSettings = field(default_factory=CubeSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
-    body: TrainSettings = field(default_factory=TrainSettings)  # the first look
-    liver: TrainSettings = field(default_factory=lambda: ROI_DEFAULTS)
-    start: str = setting("", "weights to start from: a file, or shipped; empty: at random")
+    coarse: TrainSettings = field(default_factory=TrainSettings)
+    roi: TrainSettings = field(default_factory=lambda: ROI_DEFAULTS)
+    init: str = setting("", "weights to start from: a file, or pretrained; empty: at random")
 
 
-LARGE = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compiled": True}
-LARGEST = {**LARGE, "channels": (32, 64, 128, 256, 320), "window": 128}
-DRAWN = {"window": 0, "batch": 4, "epochs": 10, "steps": 540, "learning_rate": 2e-3,
-         "warmup": 200, "implants": 0.0, "average": 0.999}  # fmt: skip
+LARGE = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compile": True}
+LARGEST = {**LARGE, "channels": (32, 64, 128, 256, 320), "patch_size": 128}
+SYNTHETIC = {"patch_size": 0, "batch": 4, "epochs": 10, "steps": 540, "learning_rate": 2e-3,
+             "warmup": 200, "implants": 0.0, "ema_decay": 0.999}  # fmt: skip
+GENTLE = {"batch": 2, "steps": 150, "learning_rate": 3e-4, "warmup": 50, "ema_decay": 0.995,
+          "seed": 6}  # fmt: skip
 
 
-def _on_gpu(body: int, liver: int, **settings: Any) -> RunSettings:
-    """Larger networks that learn for so many epochs in the first and the second look."""
+def _on_gpu(coarse: int, roi: int, **settings: Any) -> RunSettings:
+    """Larger networks that learn for so many epochs in each stage."""
     return RunSettings(
-        body=replace(TrainSettings(), epochs=body, **settings),
-        liver=replace(ROI_DEFAULTS, epochs=liver, **settings),
+        coarse=replace(TrainSettings(), epochs=coarse, **settings),
+        roi=replace(ROI_DEFAULTS, epochs=roi, **settings),
     )
 
 
+PRETRAIN = RunSettings(  # from synthetic CT alone: minutes on a GPU, most of a day without
+    synthesis=LabelMapSettings(count=240),
+    coarse=replace(TrainSettings(), **SYNTHETIC),
+    roi=replace(ROI_DEFAULTS, channels=(24, 48, 96, 160), **SYNTHETIC),
+)
 PRESETS = {
     "demo": RunSettings(),  # phantoms, two cores, minutes
-    "gpu": _on_gpu(20, 60, window=96, **LARGE),  # 131 cases, one GPU, an hour or less
+    "gpu": _on_gpu(20, 60, patch_size=96, **LARGE),  # 131 cases, one GPU, an hour or less
     "best": _on_gpu(40, 200, **LARGEST),  # the same in hours
-    "shipped": RunSettings(  # the weights in the package: minutes on a GPU, most of a day without
-        anatomy=LabelMapSettings(count=240),
-        body=replace(TrainSettings(), **DRAWN),
-        liver=replace(ROI_DEFAULTS, channels=(24, 48, 96, 160), **DRAWN),
+    "pretrain": PRETRAIN,
+    "finetune": replace(  # goes on from there, an hour on two cores
+        PRETRAIN,
+        coarse=replace(PRETRAIN.coarse, epochs=4, **GENTLE),
+        roi=replace(PRETRAIN.roi, epochs=10, **GENTLE),
+        init="pretrained",
     ),
-    "seed": RunSettings(body=ORIGINAL, liver=TrainSettings(epochs=0)),
+    "original": RunSettings(coarse=ORIGINAL, roi=TrainSettings(epochs=0)),
 }
 
 
@@ -63,10 +74,10 @@ def default_settings(preset: str = "demo") -> RunSettings:
     return replace(
         settings,
         phantom=PhantomSettings(cases=12, size=96),
-        anatomy=replace(settings.anatomy, count=min(settings.anatomy.count, 12)),
+        synthesis=replace(settings.synthesis, count=min(settings.synthesis.count, 12)),
         cube=CubeSettings(size=64),
-        body=_shorter(settings.body),
-        liver=_shorter(settings.liver),
+        coarse=_shorter(settings.coarse),
+        roi=_shorter(settings.roi),
     )
 
 
@@ -75,6 +86,6 @@ def _shorter(train: TrainSettings) -> TrainSettings:
         train,
         epochs=min(train.epochs, 3),
         steps=train.steps and 40,
-        window=train.window and 32,
-        compiled=False,
+        patch_size=train.patch_size and 32,
+        compile=False,
     )

@@ -1,6 +1,6 @@
-"""Where things are kept, and each stage's "use what is there and still valid, else make it".
+"""A run: each step's "use what is there and still valid, else make it".
 
-A `Run` is what ``make run``, the command line and the notebooks share: asked for its cases, cubes,
+It is what ``make run``, the command line and the notebooks share: asked for its cases, cubes,
 training, scores or report, it makes what is missing and leaves alone what is there.
 """
 
@@ -18,28 +18,28 @@ from liverlib.core.settings import digest, to_dict
 from liverlib.data.cases import Case, find_cases, labelled, present
 from liverlib.data.splits import split_by
 from liverlib.io.nifti import read_label
-from liverlib.models.weights import PRETRAINED
 from liverlib.preprocessing.cache import contents, prepare
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings
 from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION
 
 from .paths import home, phantoms
-from .presets import RunSettings, default_settings
+from .presets import STAGES, RunSettings, default_settings
 
 if TYPE_CHECKING:
+    from liverlib.evaluation.summary import Summary
     from liverlib.inference.segmenter import Segmenter
     from liverlib.models.unet import UNet3D
+    from liverlib.training.history import History
+    from liverlib.training.sampler import BatchSource
     from liverlib.view.viewer.page import SliceBrowser
-
-STAGES = ("body", "liver")  # the part of a scan that each sees
 
 
 class Run:
     """One way through: cases → cubes → training → scores → report, in ``results/<name>/``.
 
     `data` is a folder of labelled scans; without one the cases are phantoms. With `weights` (a
-    file, such as `SHIPPED`) these are scored, and nothing is trained. Without a `name` the run is
-    named after its data and settings. Raises `LiverlibError` where a run of that name
+    file, such as `PRETRAINED`) these are scored, and nothing is trained. Without a `name` the run
+    is named after its data and settings. Raises `LiverlibError` where a run of that name
     exists with other data or settings.
     """
 
@@ -69,73 +69,84 @@ class Run:
         """The labelled cases to train on, to validate with, and to test."""
         return split_by(labelled(self.cases), self.settings.split)
 
-    def cubes(self, part: str, look: str = "body") -> list[Path]:
-        """The cubes that a look has of one of `parts`; those of all are made at once, so that a
+    @property
+    def stages(self) -> list[str]:
+        """The stages of this run, in their order: "coarse" and, usually, "roi"."""
+        return [stage for stage in STAGES if getattr(self.settings, stage).epochs]
+
+    def cube(self, stage: str) -> CubeSettings:
+        """How a scan becomes the cube that a stage sees."""
+        coarse = self.settings.cube
+        return coarse if stage == "coarse" else replace(coarse, crop="liver", window=ROI_WINDOW)
+
+    def cubes(self, part: str, stage: str = "coarse") -> list[Path]:
+        """The cubes that a stage has of one of `parts`; those of all are made at once, so that a
         broken file is met before the training and not after it."""
         cases = [case for part in self.parts.values() for case in part]
         with self._timed("cubes"):
-            paths = prepare(cases, self.cube(look), self._cubes)
+            paths = prepare(cases, self.cube(stage), self._cubes)
         names = {case.name for case in self.parts[part]}
         return [path for case, path in zip(cases, paths, strict=True) if case.name in names]
 
-    def rendered(self, look: str) -> "Rendered | None":
-        """What a look learns from in place of cubes, where the settings name anatomies."""
-        from liverlib.core.device import best_device
+    def batches(self, stage: str) -> "BatchSource":
+        """What a stage learns from: cubes, or synthetic scans if the settings ask for label maps."""
+        from liverlib.core.device import best_device  # torch is imported when it is needed
         from liverlib.synthesis.generator import SyntheticScans
         from liverlib.synthesis.label_maps import write_label_maps
+        from liverlib.training.sampler import PatchSampler
 
-        anatomy = self.settings.anatomy
-        if not anatomy.count:
-            return None
-        paths = write_label_maps(home() / "data" / "anatomies", anatomy)
-        settings = getattr(self.settings, look)
-        return SyntheticScans(paths, anatomy.spacing, self.cube(look), settings, best_device())
-
-    def cube(self, look: str) -> CubeSettings:
-        """How a scan becomes the cube that a look sees."""
-        first = self.settings.cube
-        return first if look == "body" else replace(first, crop=look, window=ROI_WINDOW)
-
-    @property
-    def looks(self) -> list[str]:
-        """The looks that this run takes, in their order: "body" and, usually, "liver"."""
-        return [look for look in STAGES if getattr(self.settings, look).epochs]
+        maps, settings = self.settings.synthesis, getattr(self.settings, stage)
+        if not maps.count:
+            return PatchSampler(self.cubes("train", stage), settings)
+        return SyntheticScans(
+            write_label_maps(home() / "data" / "label_maps", maps),
+            maps.spacing,
+            self.cube(stage),
+            settings.patch_size,
+            settings.tumour_fraction + settings.liver_fraction,
+            settings.seed,
+            best_device(),
+        )
 
     def train(
-        self, look: str = "body", on_epoch: Callable[[list[dict]], Any] = lambda history: None
-    ) -> list[dict]:
-        """The history of one look's training, which goes on where it was stopped."""
-        from liverlib.core.device import main_first  # torch is imported when it is needed
+        self, stage: str = "coarse", on_epoch: Callable[["History"], Any] = lambda history: None
+    ) -> "History":
+        """The history of one stage's training, which goes on where it was stopped."""
+        from liverlib.core.device import main_first
         from liverlib.training.history import finished
         from liverlib.training.loop import train
 
-        settings = getattr(self.settings, look)
-        if rows := finished(self.folder / look, settings.epochs):
+        settings, folder = getattr(self.settings, stage), self.folder / stage
+        if rows := finished(folder, settings.epochs):
             self._claim()
             return rows
         with main_first():
-            cubes = self.rendered(look) or self.cubes("train", look), self.cubes("validation", look)
+            source, validation = self.batches(stage), self.cubes("validation", stage)
             self._claim()
-        about = {"data": self.source, **self._described, "cube": to_dict(self.cube(look))}
+        about = {"data": self.source, **self._described, "cube": to_dict(self.cube(stage))}
         with self._timed("training"):
-            return train(*cubes, self.folder / look, settings, about, on_epoch, self._start(look))
+            return train(
+                source, validation, folder, settings, about, on_epoch, self._initial(stage)
+            )
 
-    def train_all(self) -> list[dict]:
-        """The histories of all looks, one after the other; also gathers their networks and rows
+    def train_all(self) -> "History":
+        """The histories of all stages, one after the other; also gathers their networks and rows
         into the run's own ``weights.safetensors`` and ``history.csv``."""
         from liverlib.core.device import is_main
         from liverlib.models.weights import load_networks, save_networks
         from liverlib.training.history import write_history
 
         rows = [
-            {"look": n, **row} for n, look in enumerate(self.looks, 1) for row in self.train(look)
+            {"stage": n, **row}
+            for n, stage in enumerate(self.stages, 1)
+            for row in self.train(stage)
         ]
         weights = self.folder / "weights.safetensors"
-        parts = [self.folder / look / "weights.safetensors" for look in self.looks]
+        parts = [self.folder / stage / "weights.safetensors" for stage in self.stages]
         stale = not weights.is_file() or any(is_newer(part, weights) for part in parts)
         if stale and is_main():
             write_history(self.folder / "history.csv", rows)
-            save_networks(weights, [one for part in parts for one in load_networks(part)])
+            save_networks(weights, [network for part in parts for network in load_networks(part)])
         return rows
 
     def segmenter(self) -> "Segmenter":
@@ -146,34 +157,35 @@ class Run:
             self.train_all()
         return Segmenter.load(self.weights or self.folder / "weights.safetensors")
 
-    def histories(self) -> dict[str, list[dict]]:
-        """The history of each look, by its name in words."""
+    def histories(self) -> dict[str, "History"]:
+        """The history of each stage, by its name in words."""
         rows = self.train_all()
-        names = ("first look", "second look")[: len(self.looks)]
-        return {name: [r for r in rows if r["look"] == n] for n, name in enumerate(names, 1)}
+        names = ("coarse stage", "ROI stage")[: len(self.stages)]
+        return {name: [r for r in rows if r["stage"] == n] for n, name in enumerate(names, 1)}
 
-    def score(self) -> dict:
-        """The content of ``metrics.json``: every test case scored on its own grid.
+    def score(self) -> "Summary":
+        """Every test case scored on its own grid, as ``metrics.json`` keeps it.
 
         Leaves each case's mask, overlay picture and film beside it. Raises `LiverlibError` where
         only the cubes of a test case are there.
         """
-        from .scoring import score_cases  # matplotlib and scipy are imported when needed
+        from liverlib.evaluation.summary import Summary
+
+        from .scoring import machine, score_cases  # matplotlib is imported when it is needed
 
         path = self.folder / "metrics.json"
         weights = self.weights or self.folder / "weights.safetensors"
         cases = present(self.parts["test"])  # to be said before the training and not after it
         segmenter = self.segmenter()
-        if path.is_file() and not is_newer(weights, path):
-            return read_json(path)
-        with self._timed("scoring"):
-            scored = score_cases(cases, segmenter, self.folder)
-        about = {"data": self.source, "made_up": self.data is None, "seconds": self.seconds}
-        write_json(path, about | scored)
-        return read_json(path)
+        if not path.is_file() or is_newer(weights, path):
+            with self._timed("scoring"):
+                summary = score_cases(cases, segmenter, self.folder)
+            about = {"data": self.source, "phantoms": self.data is None, "seconds": self.seconds}
+            write_json(path, summary.to_dict() | about | machine())
+        return Summary.from_dict(read_json(path), path)
 
     def browser(self, name: str) -> "SliceBrowser":
-        """The slice browser of one scored case: its scan, its label, and the mask drawn for it."""
+        """The slice browser of one scored case: its scan, its label, and its predicted mask."""
         from liverlib.view.viewer.page import show
 
         case = next(case for case in self.parts["test"] if case.name == name)
@@ -186,50 +198,53 @@ class Run:
         from liverlib.view import charts, figures
         from liverlib.view.report.run_report import run_report
 
-        cases = sorted(self.score()["cases"], key=lambda case: case["tumour_dice"])
+        cases = sorted(self.score().cases, key=lambda case: case.tumour.dice)
         if not self.weights:
             figures.save(charts.curves(self.histories()), self.folder / "losses.png")
-        middle = self.browser(cases[len(cases) // 2]["name"])
+        middle = self.browser(cases[len(cases) // 2].name)
         return run_report(self.folder, extra=middle._repr_html_())
-
-    def _start(self, look: str) -> "UNet3D | None":
-        """The network that a look's training starts from, where the settings name weights."""
-        from liverlib.models.weights import load_networks
-
-        if not self.settings.start:
-            return None
-        path = PRETRAINED if self.settings.start == "shipped" else Path(self.settings.start)
-        for network, about in load_networks(path):
-            if (about["cube"]["crop"] == "liver") == (look == "liver"):
-                return network
-        raise LiverlibError(f"{path}: holds no network of the {look} look. Start from others.")
-
-    @property
-    def _cubes(self) -> Path:
-        return home() / "data" / "cubes"
 
     @property
     def source(self) -> str:
         """What the cases are, in words."""
-        return str(self.data) if self.data else "made-up CTs (phantoms)"
+        return str(self.data) if self.data else "phantoms (synthetic CT)"
+
+    def _initial(self, stage: str) -> "UNet3D | None":
+        """The network that a stage's training starts from, where the settings name weights."""
+        from liverlib.models.weights import PRETRAINED, load_networks
+
+        if not self.settings.init:
+            return None
+        named = self.settings.init
+        path = PRETRAINED if named == "pretrained" else Path(named)
+        for network, about in load_networks(path):
+            if (about["cube"]["crop"] == "liver") == (stage == "roi"):
+                return network
+        raise LiverlibError(f"{path}: holds no network of the {stage} stage. Name other weights.")
+
+    @property
+    def _cubes(self) -> Path:
+        return home() / "data" / "cubes"
 
     @cached_property
     def _described(self) -> dict:
         """What decides the results, and so the run's name; files by their sizes and times, or by
         their content where that is known, so that fetching a scan makes no other run."""
         described = {**to_dict(self.settings), "phantom_version": PHANTOM_VERSION}
-        if self.settings.anatomy.count:
-            from liverlib.synthesis import generator, label_maps
+        if self.settings.synthesis.count:
+            from liverlib.synthesis.generator import GENERATOR_VERSION
+            from liverlib.synthesis.label_maps import LABEL_MAP_VERSION
 
             described |= {
-                "anatomies": label_maps.LABEL_MAP_VERSION,
-                "rendered": generator.GENERATOR_VERSION,
+                "label_map_version": LABEL_MAP_VERSION,
+                "generator_version": GENERATOR_VERSION,
             }
         if self.data:
             known = [contents(case, self._cubes) for case in self.cases if case.sha256]
             files = [file for case in self.cases if not case.sha256 for file in case.files]
             stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-            described |= {"phantom": None, "drawing": None, "files": digest([*known, *stats])}
+            files_digest = digest([*known, *stats])
+            described |= {"phantom": None, "phantom_version": None, "files": files_digest}
         return described
 
     def _claim(self) -> None:
@@ -248,8 +263,8 @@ class Run:
         write_json(path, content)
 
     @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        """Adds the seconds that a block takes to those of its stage."""
+    def _timed(self, step: str) -> Iterator[None]:
+        """Adds the seconds that a block takes to those of its step."""
         started = time.monotonic()
         yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started
+        self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - started

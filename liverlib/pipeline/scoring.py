@@ -3,18 +3,16 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
 from liverlib import __version__
-from liverlib.core.text import NOT_MEDICAL
 from liverlib.data.cases import Case
-from liverlib.evaluation.case import score_case
-from liverlib.evaluation.summary import summarise
+from liverlib.evaluation.case import CaseResult, score_volumes
+from liverlib.evaluation.summary import Summary, summarise
 from liverlib.io.nifti import write_volume
 from liverlib.view import animation, figures
 
@@ -22,28 +20,24 @@ if TYPE_CHECKING:
     from liverlib.inference.segmenter import Segmenter
 
 
-def score_cases(cases: Sequence[Case], segmenter: "Segmenter", folder: Path) -> dict:
-    """The content of ``metrics.json``, as far as it follows from the cases and the machine.
+def score_cases(cases: Sequence[Case], segmenter: "Segmenter", folder: Path) -> Summary:
+    """The summary of the cases; leaves each one's mask, overlay picture and film in `folder`."""
+    return summarise([_score(case, segmenter, folder) for case in tqdm(cases, "scoring")])
 
-    Leaves each case's mask, overlay picture and film in `folder`.
-    """
-    scores = {case.name: _score(case, segmenter, folder) for case in tqdm(cases, "scoring")}
+
+def machine() -> dict[str, Any]:
+    """What it was computed on, and with which versions."""
+    versions = {name: version(name) for name in ("torch", "numpy", "nibabel")}
     return {
-        "note": NOT_MEDICAL,
-        "summary": asdict(summarise(list(scores.values()))),
-        "cases": [{"name": name, **asdict(score)} for name, score in scores.items()],
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-        "versions": {name: version(name) for name in ("torch", "numpy", "nibabel")}
-        | {"liverlib": __version__},
+        "versions": versions | {"liverlib": __version__},
     }
 
 
-def _score(case: Case, segmenter: "Segmenter", folder: Path):
+def _score(case: Case, segmenter: "Segmenter", folder: Path) -> CaseResult:
     scan, label = case.read()
-    mask = segmenter.segment(scan)
-    spacing = scan.grid.spacing if scan.grid.spacing_known else None
+    mask = segmenter.predict(scan).mask
     write_volume(folder / "masks" / f"{case.name}.nii.gz", mask.voxels, scan.grid)
     figures.save(figures.overlay(scan, label, mask), folder / "overlays" / f"{case.name}.png")
-    for kind in ("gif", "mp4"):  # the second only where ffmpeg is there
-        animation.film(folder / "films" / f"{case.name}.{kind}", scan, label, mask)
-    return score_case(label.voxels, mask.voxels, spacing)
+    animation.animate(folder / "films" / f"{case.name}.gif", scan, label, mask)
+    return score_volumes(case.name, label, mask)

@@ -1,10 +1,10 @@
 """Scan → cube of 128³ → scan: what a network sees, and the way back to the scan's own grid.
 
 Image, label and prediction are resampled by the same matrices, so that they stay registered at
-every ratio. Labels become occupancy: the share of a voxel that is liver or tumour.
+every ratio. Labels become soft labels: how much of a voxel is liver or tumour.
 
-A cube holds a whole body, or, for a second look, the liver that was found. Then grey values are
-counted from that liver's own median, so that a tumour looks alike in every contrast phase.
+A cube holds a whole body (coarse stage) or the liver alone (ROI stage). In the latter, grey values
+are counted from that liver's own median, so that a tumour looks alike in every contrast phase.
 """
 
 import json
@@ -16,16 +16,17 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from liverlib.core.arrays import Box
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic, write_sparse
 from liverlib.core.settings import setting
 from liverlib.io.nifti_bytes import crc32
 from liverlib.io.volume import Volume
 
-from .boxes import Box, body_box, liver_box, max_projection
+from .boxes import body_box, liver_box, max_projection, whole_box
 from .resample import SLAB, clip, resampled, used
 
-ROI_WINDOW = (-120.0, 120.0)  # of the second look, from the liver's median on
+ROI_WINDOW = (-120.0, 120.0)  # HU of the ROI stage, counted from the liver's median
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class CubeSettings:
 
 @dataclass(frozen=True, eq=False)
 class Cube:
-    """A scan brought to (S, S, S) voxels, and where it lay.
+    """A scan brought to (S, S, S) voxels, and the part of it that they cover.
 
-    `image` is uint8 over the settings' window. `soft_labels` (2, S, S, S), uint8, holds in 1/255 how
-    much of each voxel is liver or tumour, and tumour; None without a label. `box` and `shape` are
-    the part covered and the whole, in the scan's voxels.
+    `image` is uint8 over the settings' window. `soft_labels` (2, S, S, S), uint8, holds in 1/255
+    how much of each voxel is liver or tumour, and tumour; None without a label. `box` and `shape`
+    are the part covered and the whole, in the scan's voxels.
     """
 
     image: np.ndarray
@@ -53,38 +54,43 @@ class Cube:
     shape: tuple[int, int, int]
     method: str = "area"
 
-    def to_grid(self, shares: np.ndarray) -> np.ndarray:
-        """Classes (X, Y, Z) on the scan's grid, uint8, from (2, S, S, S) shares like `soft_labels`.
+    def to_grid(self, probabilities: np.ndarray) -> np.ndarray:
+        """Classes (X, Y, Z) on the scan's grid, uint8, of (2, S, S, S) values 0…1.
 
-        Works slab by slab: no float array of the scan's size is made.
+        Takes soft labels or probabilities: of liver or tumour, and of tumour. Works slab by slab:
+        no float array of the scan's size is made.
         """
         mask = np.zeros(self.shape, np.uint8, order="F")
-        inside = mask[tuple(slice(start, stop) for start, stop in self.box)]
-        for n, slab in enumerate(self.slabs(shares, self.box)):
-            inside[:, :, n * SLAB : (n + 1) * SLAB] = classes(slab)
+        inside = mask[self.box]
+        for n, slab in enumerate(self.slabs(probabilities, self.box)):
+            inside[:, :, n * SLAB : (n + 1) * SLAB] = to_classes(slab)
         return mask
 
-    def slabs(self, shares: np.ndarray, box: Box) -> Iterator[np.ndarray]:
-        """The shares (2, S, S, S) brought to the scan's voxels in `box`, which lies within the
-        cube's own: slabs (2, X, Y, ≤ SLAB), from feet to head."""
+    def slabs(self, probabilities: np.ndarray, box: Box) -> Iterator[np.ndarray]:
+        """The values (2, S, S, S) at the scan's voxels in `box`, which lies within the cube's own:
+        slabs (2, X, Y, ≤ SLAB), from feet to head."""
         part = tuple(
-            ((low - start) * n / (stop - start), (high - start) * n / (stop - start))
-            for (low, high), (start, stop), n in zip(box, self.box, self.image.shape, strict=True)
+            tuple(
+                (edge - whole.start) * n / (whole.stop - whole.start) for edge in (b.start, b.stop)
+            )
+            for b, whole, n in zip(box, self.box, self.image.shape, strict=True)
         )
-        size = tuple(high - low for low, high in box)
-        pairs = (resampled(share, part, size, self.method) for share in shares)
-        turned = ([share.transpose(2, 0, 1) for share in pair] for pair in zip(*pairs, strict=True))
-        return (np.stack(pair).transpose(0, 2, 3, 1) for pair in turned)  # slices stay in one piece
+        size = tuple(side.stop - side.start for side in box)
+        channels = (resampled(values, part, size, self.method) for values in probabilities)
+        for pair in zip(*channels, strict=True):
+            slices = np.stack([values.transpose(2, 0, 1) for values in pair])
+            yield slices.transpose(0, 2, 3, 1)  # slices stay in one piece
 
     def save(self, path: Path) -> None:
         """Writes the cube as one safetensors file, atomically."""
         arrays = {"image": np.ascontiguousarray(self.image)}  # a must: save_file does not look
         if self.soft_labels is not None:
-            arrays["occupancy"] = np.ascontiguousarray(self.soft_labels)
-        place = {"box": self.box, "shape": self.shape, "method": self.method}
-        place["checksum"] = _checksum(place, arrays)
+            arrays["soft_labels"] = np.ascontiguousarray(self.soft_labels)
+        box = [(side.start, side.stop) for side in self.box]
+        geometry = {"box": box, "shape": self.shape, "method": self.method}
+        geometry["checksum"] = _checksum(geometry, arrays)
         with atomic(path) as temporary:  # one entry: safetensors orders several by chance
-            write_sparse(temporary, save(arrays, {"place": json.dumps(place)}))
+            write_sparse(temporary, save(arrays, {"geometry": json.dumps(geometry)}))
 
     @classmethod
     def load(cls, path: Path) -> "Cube":
@@ -93,41 +99,21 @@ class Cube:
         Raises `LiverlibError` where it is corrupt: not what its checksum says.
         """
         try:
-            place, arrays = _mapped(path)
-            if place.pop("checksum") != _checksum(place, arrays):
+            geometry, arrays = _mapped(path)
+            if geometry.pop("checksum") != _checksum(geometry, arrays):
                 raise ValueError("its checksum differs")
         except (OSError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
             raise LiverlibError(
                 f"{path}: not a cube ({error}). Delete it; it is made anew."
             ) from error
-        box = tuple(tuple(edge) for edge in place["box"])
-        soft_labels = arrays.get("occupancy")
-        return cls(arrays["image"], soft_labels, box, tuple(place["shape"]), place["method"])
+        box, shape = (slice(*edges) for edges in geometry["box"]), tuple(geometry["shape"])
+        soft = arrays.get("soft_labels")
+        return cls(arrays["image"], soft, tuple(box), shape, geometry["method"])
 
 
-def _checksum(place: dict, arrays: dict[str, np.ndarray]) -> int:
-    value = crc32(json.dumps(place).encode())
-    for name in sorted(arrays):
-        value = crc32(arrays[name], value)
-    return value
-
-
-def _mapped(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """The place and the arrays in a cube's file; safetensors' own reader would copy them."""
-    with open(path, "rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        described = json.loads(file.read(size))
-    data = np.memmap(path, np.uint8, "r", 8 + size)
-    place = json.loads(described.pop("__metadata__")["place"])
-    return place, {
-        name: data[slice(*one["data_offsets"])].reshape(one["shape"])
-        for name, one in described.items()
-    }
-
-
-def classes(shares: np.ndarray) -> np.ndarray:
-    """Shares (2, …) → classes (…): liver where the first is at least ½, tumour where both are."""
-    liver, tumour = shares >= 0.5
+def to_classes(probabilities: np.ndarray) -> np.ndarray:
+    """Values (2, …) → classes (…): liver where the first is at least ½, tumour where both are."""
+    liver, tumour = probabilities >= 0.5
     return liver.astype(np.uint8) + (tumour & liver)
 
 
@@ -146,29 +132,38 @@ def to_cube(
     if box is None and settings.crop == "liver":
         box, level = _liver(scan, label)
     elif box is None:
-        box = body_box(scan) if settings.crop == "body" else tuple((0, n) for n in scan.grid.shape)
+        box = body_box(scan) if settings.crop == "body" else whole_box(scan.grid.shape)
     how, window = (settings.size, settings.method), tuple(edge + level for edge in settings.window)
-    image = _shrink(scan.voxels, box, *how, window, clip(scan.voxels.dtype, *window))
-    soft_labels = _soft_labels(label.voxels, box, *how) if label is not None else None
-    return Cube(image, soft_labels, box, scan.grid.shape, settings.method)
+    image = _shrink(scan.voxels, _edges(box), *how, window, clip(scan.voxels.dtype, *window))
+    soft = _soft_labels(label.voxels, box, *how) if label is not None else None
+    return Cube(image, soft, box, scan.grid.shape, settings.method)
+
+
+Edges = tuple[tuple[int, int], ...]  # of a box that may reach beyond the array
+
+
+def _edges(box: Box) -> Edges:
+    return tuple((side.start, side.stop) for side in box)
 
 
 def _soft_labels(label: np.ndarray, box: Box, size: int, method: str) -> np.ndarray:
     """How much of each voxel, in 1/255, is liver or tumour, and tumour: (2, S, S, S) uint8."""
-    shares, highest = [], max_projection(label)
-    for least in (1, 2):  # only where it lies is looked at, and one voxel around
+    soft, highest = [], max_projection(label)
+    for least in (1, 2):  # only the part that holds the class is read, and one voxel around
         parts = [used(present) for present in ((highest >= least).T, highest >= least)]
         starts = [max(0, part.start - 1) for part in parts] + [0]
-        moved = tuple((low - n, high - n) for (low, high), n in zip(box, starts, strict=True))
+        moved = tuple(
+            (low - n, high - n) for (low, high), n in zip(_edges(box), starts, strict=True)
+        )
         x, y = (slice(n, part.stop + 1) for n, part in zip(starts, parts, strict=False))
         value = partial(np.less_equal, least)
-        shares.append(_shrink(label[x, y], moved, size, method, (0, 1), value))
-    return np.stack(shares)
+        soft.append(_shrink(label[x, y], moved, size, method, (0, 1), value))
+    return np.stack(soft)
 
 
 def _shrink(
     voxels: np.ndarray,
-    box: Box,
+    edges: Edges,
     size: int,
     method: str,
     window: tuple[float, float],
@@ -178,7 +173,7 @@ def _shrink(
     low, high = window
     lines = np.empty((size, size, size + 1), np.uint8)  # a power of two would crowd the cache
     cube = lines[:, :, :size].transpose(1, 2, 0)  # slices in one piece, as they come
-    for n, slab in enumerate(resampled(voxels, box, cube.shape, method, value)):
+    for n, slab in enumerate(resampled(voxels, edges, cube.shape, method, value)):
         cube[:, :, n * SLAB : (n + 1) * SLAB] = np.rint((slab - low) * (255 / (high - low)))
     return np.ascontiguousarray(cube)
 
@@ -188,5 +183,24 @@ def _liver(scan: Volume, label: Volume) -> tuple[Box, float]:
     box = liver_box(label.voxels, scan.grid.spacing)
     if box is None:
         return body_box(scan), 0.0
-    part = tuple(slice(*edge) for edge in box)
-    return box, float(np.rint(np.median(scan.voxels[part][label.voxels[part] >= 1])))
+    return box, float(np.rint(np.median(scan.voxels[box][label.voxels[box] >= 1])))
+
+
+def _checksum(geometry: dict, arrays: dict[str, np.ndarray]) -> int:
+    value = crc32(json.dumps(geometry).encode())
+    for name in sorted(arrays):
+        value = crc32(arrays[name], value)
+    return value
+
+
+def _mapped(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """The geometry and the arrays in a cube's file; safetensors' own reader would copy them."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    data = np.memmap(path, np.uint8, "r", 8 + size)
+    geometry = json.loads(header.pop("__metadata__")["geometry"])
+    return geometry, {
+        name: data[slice(*entry["data_offsets"])].reshape(entry["shape"])
+        for name, entry in header.items()
+    }

@@ -5,7 +5,7 @@ nothing shifts); going up, it is interpolated linearly between centres. The matr
 zeros: bands of their rows meet only the part of a slice that they weigh.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ AHEAD = 64  # slices read at once where a file's slowest axis is not the patient
 
 def resampled(
     voxels: np.ndarray,
-    box: tuple,
+    box: Sequence[tuple[float, float]],
     size: tuple[int, int, int],
     method: str = "area",
     value: Callable[[np.ndarray], np.ndarray] = lambda block: block,
@@ -24,7 +24,8 @@ def resampled(
     """`voxels` inside `box`, brought to `size` voxels: slabs (X, Y, ≤ SLAB) from feet to head.
 
     `value` turns each block of input, (z, y, x), into what is averaged; blocks of nothing but
-    False cost nothing. `box` may reach beyond the array, which then counts as zero there.
+    False cost nothing. `box` holds (start, stop) along each axis; it may reach beyond the array,
+    which counts as zero there.
     """
     along_x, along_y, along_z = (
         axis_weights(voxels.shape[i], size[i], *box[i], method) for i in range(3)
@@ -106,7 +107,7 @@ def _bands(weights: np.ndarray) -> list[tuple[slice, slice, np.ndarray]]:
     """Rows, the columns that they touch, and the weights there: all else is zero."""
     starts = range(0, len(weights), BAND)
     rows = [slice(start, min(start + BAND, len(weights))) for start in starts]
-    columns = [used(weights[some]) for some in rows]
+    columns = [used(weights[band]) for band in rows]
     return [(r, c, np.ascontiguousarray(weights[r, c])) for r, c in zip(rows, columns, strict=True)]
 
 

@@ -1,1 +1,12 @@
-"""TODO."""
+"""Synthetic CT: phantoms as a dataset, and scans synthesised from label maps during training."""
+
+__all__ = [
+    "artefacts",
+    "contrast",
+    "deformation",
+    "generator",
+    "label_maps",
+    "lesions",
+    "noise",
+    "phantom",
+]

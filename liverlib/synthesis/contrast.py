@@ -1,55 +1,97 @@
-"""The grey values of a scan: another contrast phase, and organs that look like the liver."""
+"""Grey values of a synthetic CT: a random contrast, and tissues that imitate the liver's."""
+
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from .phantom.body import UNDER_THE_SKIN
+from .noise import smooth_noise
+from .phantom.body import ABDOMINAL_FAT_TEXTURE, SUBCUTANEOUS_FAT_TEXTURE
+
+
+class Contrast(NamedTuple):
+    """For each tissue of a label map (n,): HU, unevenness in HU, and 1 where it is liver."""
+
+    hu: np.ndarray
+    texture: np.ndarray
+    is_liver: np.ndarray
+
+
+class FatFilling(NamedTuple):
+    """A shape of no organ in the abdomen's fat."""
+
+    inside: Tensor  # (edge³,) whether a voxel lies in the shape
+    is_fat: Tensor  # (n,) whether a tissue of the label map is the fat that it replaces
+    hu: float
 
 
 def parenchyma(table: np.ndarray) -> int:
-    """The row of the liver's own tissue, which its vessels lie in."""
+    """The row of the liver's own tissue, in which its vessels lie."""
     return int(np.argmax(table[:, 2] * (1 + table[:, 1])))
 
 
-def tissues(table: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """HU, unevenness and whether it is liver of each tissue, (n,) each: in another contrast."""
-    hu, unevenness, liver = (column.copy() for column in table.T)
-    own = parenchyma(table)
-    organs = (hu > -40) & (hu <= 330) & (liver == 0)
-    vessels = (liver > 0) & (np.arange(len(hu)) != own)
-    other_contrast(hu, unevenness, own, random)
-    hard_negatives(hu, organs, vessels, hu[own], random)
-    return hu, unevenness * np.float32(random.uniform(0.5, 1.8)), liver
+def sample_contrast(table: np.ndarray, random: np.random.Generator) -> Contrast:
+    """A random contrast of the tissues in a label map's `table` (n, 3)."""
+    hu, texture, is_liver = (column.copy() for column in table.T)
+    liver = parenchyma(table)
+    organs = (hu > -40) & (hu <= 330) & (is_liver == 0)
+    vessels = (is_liver > 0) & (np.arange(len(hu)) != liver)
+    randomise_contrast(hu, texture, liver, random)
+    hard_negatives(hu, organs, vessels, hu[liver], random)
+    return Contrast(hu, texture * np.float32(random.uniform(0.5, 1.8)), is_liver)
 
 
-def other_contrast(
-    hu: np.ndarray, unevenness: np.ndarray, own: int, random: np.random.Generator
+def randomise_contrast(
+    hu: np.ndarray, texture: np.ndarray, liver: int, random: np.random.Generator
 ) -> None:
-    """Shifts the HU of every soft tissue, of bone and of fat; `own` is the liver's."""
+    """Shifts the HU of every soft tissue, of bone and of fat; `liver` is the liver's row."""
     soft, fat, bone = hu > -40, (hu > -140) & (hu <= -40), hu > 330
     spread = random.choice([6.0, 14.0, 25.0], p=[0.3, 0.5, 0.2])
     hu[soft] += random.normal(0, spread, soft.sum()).astype(np.float32)
     hu[soft] += random.normal(0, 5)
     hu[bone] *= random.uniform(0.7, 1.3)
     hu[fat] += random.normal(0, 10)
-    if random.random() < 0.15:  # what lies between the organs, in the thin and the swollen
-        hu[fat & (unevenness != UNDER_THE_SKIN)] = random.uniform(-80, 50)
+    if random.random() < 0.15:  # between the organs of thin patients, and with oedema
+        hu[fat & (texture != SUBCUTANEOUS_FAT_TEXTURE)] = random.uniform(-80, 50)
     if random.random() < 0.12:  # a fatty liver
-        hu[own] -= random.uniform(15, 50)
+        hu[liver] -= random.uniform(15, 50)
 
 
 def hard_negatives(
     hu: np.ndarray,
     organs: np.ndarray,
     vessels: np.ndarray,
-    liver: float,
+    liver_hu: float,
     random: np.random.Generator,
 ) -> None:
-    """Gives some other organs the liver's HU, and its vessels those of a tumour or its own."""
+    """Gives some other organs the liver's HU, and its vessels the liver's or those of a tumour."""
     if random.random() < 0.35:
         alike = organs & (random.random(len(hu)) < random.uniform(0.1, 0.8))
-        hu[alike] = liver + random.normal(0, 4, alike.sum())
+        hu[alike] = liver_hu + random.normal(0, 4, alike.sum())
     kind = random.random()
     if kind < 0.2:
-        hu[vessels] = liver + random.normal(0, 6)
+        hu[vessels] = liver_hu + random.normal(0, 6)
     elif kind < 0.45:  # darker, as before the contrast medium arrives
-        hu[vessels] = liver - random.uniform(8, 35)
+        hu[vessels] = liver_hu - random.uniform(8, 35)
+
+
+def hard_negatives_in_fat(
+    table: np.ndarray, edge: int, random: np.random.Generator, device: torch.device | str = "cpu"
+) -> list[FatFilling]:
+    """Shapes of no organ that fill the abdomen's fat in three draws of ten, up to four of them.
+
+    Patients have less room between their organs than label maps have.
+    """
+    if random.random() > 0.3:
+        return []
+    hu, texture, _ = table.T
+    is_fat = (hu > -140) & (hu <= -40) & (texture == ABDOMINAL_FAT_TEXTURE)
+    return [
+        FatFilling(
+            smooth_noise(edge, int(random.integers(7, 20)), random, device).flatten() > 0.6,
+            torch.from_numpy(is_fat).to(device),
+            random.uniform(-40, 130),
+        )
+        for _ in range(random.integers(1, 5))
+    ]

@@ -25,8 +25,8 @@ def advice(history: History, epochs: int) -> str:
     if len(history) != third or any(row["validation_tumour_dice"] != 0 for row in history):
         return ""
     return (
-        f"No tumour found in any validation case after {third} of {epochs} epochs. Draw more "
-        "windows around tumours (--liver.tumour 0.5), or train longer (--liver.epochs)."
+        f"No tumour detected in any validation case after {third} of {epochs} epochs. Sample more "
+        "patches around tumours (--roi.tumour_fraction 0.5), or train longer (--roi.epochs)."
     )
 
 

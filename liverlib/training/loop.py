@@ -7,7 +7,7 @@ with the same weights as one that was not, and several processes see what one wo
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +20,10 @@ from liverlib.core.parallel import prefetch
 from liverlib.models.losses import LOSSES, class_targets
 from liverlib.models.unet import UNet3D
 from liverlib.models.weights import save_networks
-from liverlib.synthesis.generator import SyntheticScans
 
 from .augment import augment, implant
 from .history import History, advice, quality, write_history
-from .sampler import PatchSampler, floats, whole
+from .sampler import BatchSource, to_float, whole_cube
 from .settings import TrainSettings
 from .trainer import Trainer
 
@@ -32,96 +31,95 @@ THREADS = 4 if torch.cuda.is_available() else 1  # that make batches: they wait 
 
 
 def train(
-    train_cubes: Sequence[Path] | SyntheticScans,
+    source: BatchSource,
     validation_cubes: Sequence[Path],
     folder: str | Path,
     settings: TrainSettings = TrainSettings(),
     about: dict | None = None,
-    on_epoch: Callable[[History], None] = lambda history: None,
-    start: UNet3D | None = None,
+    on_epoch: Callable[[History], object] = lambda history: None,
+    init: UNet3D | None = None,
 ) -> History:
-    """Trains on cached cubes, or scans `SyntheticScans` as it goes, from a network (`start`) or random
-    weights on; or goes on where an earlier call in the same folder was stopped.
+    """Trains on the batches of a source, from a network (`init`) or random weights on; or goes on
+    where an earlier call in the same folder was stopped.
 
     After every epoch writes ``last.safetensors`` (to go on from), ``history.csv``, and, when it
     is the best so far by `quality`, ``weights.safetensors`` (with `about` inside); then calls
     `on_epoch` with the rows so far. Raises `LiverlibError` where the loss is no longer a number,
-    or memory does not hold one window.
+    or memory does not hold one patch.
     """
-    folder, last = Path(folder), settings.epochs
-    windows = (
-        train_cubes
-        if isinstance(train_cubes, SyntheticScans)
-        else PatchSampler(
-            train_cubes, settings.window, settings.tumour, settings.liver, settings.seed
-        )
-    )
-    if not windows.lesions:
-        settings = replace(settings, implants=0.0)  # nor is it to learn from made-up ones
-    training = Trainer(settings, windows.edge, start)
+    folder = Path(folder)
+    if not source.lesions:
+        settings = replace(settings, implants=0.0)  # nor is it to learn from synthetic ones
+    trainer = Trainer(settings, source.edge, init)
     if (folder / "last.safetensors").exists():
-        training.load(folder / "last.safetensors")
-    if (first := len(training.history)) >= last:
-        return training.history
-    main = training.accelerator.is_main_process
-    say = tqdm.write if main else lambda text: None
-    if not windows.lesions:
-        say("No tumours in the cases to train on: the liver alone is learned.")
-    steps = settings.steps or math.ceil(len(windows.paths) / settings.batch)
-    batches = prefetch(
-        lambda step: windows.batch(training.share(step)),
-        range(first * steps, last * steps),
-        THREADS,
-    )
-    text, hidden = f"training {folder.name}", None if main else True
-    bar = tqdm(total=steps * last, initial=steps * first, desc=text, unit="step", disable=hidden)
-    with bar:
+        trainer.load(folder / "last.safetensors")
+    first, last = len(trainer.history), settings.epochs
+    if first >= last:
+        return trainer.history
+    main = trainer.accelerator.is_main_process
+    write = tqdm.write if main else lambda text: None
+    if not source.lesions:
+        write("No tumours in the cases to train on: the liver alone is learned.")
+    steps = settings.steps or math.ceil(len(source) / settings.batch)
+    numbers = range(first * steps, last * steps)
+    batches = prefetch(lambda step: source.batch(trainer.draws(step)), numbers, THREADS)
+    with tqdm(
+        total=steps * last, initial=steps * first, desc=f"training {folder.name}", unit="step",
+        disable=None if main else True,
+    ) as bar:  # fmt: skip
         for epoch in range(first, last):
-            started, losses = time.monotonic(), []
-            for step in range(epoch * steps, (epoch + 1) * steps):
-                losses.append(train_step(training, next(batches), step, steps * last))
-                bar.update()
-            learned = [loss for loss in losses if math.isfinite(loss)]
-            if skipped := len(losses) - len(learned):
-                say(f"epoch {epoch + 1}: {skipped} steps skipped, their loss was no number")
-            row = {
-                "epoch": epoch + 1,
-                "step": (epoch + 1) * steps,
-                "seconds": time.monotonic() - started,
-                "learning_rate": training.optimizer.param_groups[0]["lr"],
-                "train_loss": sum(learned) / max(1, len(learned)),
-                **validate(training.average, validation_cubes, settings),
-            }
-            better = quality(row) > training.best
-            training.history.append(row)
-            bar.set_postfix(
-                loss=f"{row['train_loss']:.3f}", GB=f"{peak_gb(training.device):.1f}", refresh=False
-            )
-            if text := advice(training.history, last):
-                say(text)
+            row, skipped = _epoch(trainer, batches, epoch, steps, bar)
+            row |= validate(trainer.ema, validation_cubes, settings)
+            better = quality(row) > trainer.best
+            trainer.history.append(row)
+            loss, memory = f"{row['train_loss']:.3f}", f"{peak_gb(trainer.device):.1f}"
+            bar.set_postfix(loss=loss, GB=memory, refresh=False)
+            if skipped:
+                write(f"epoch {epoch + 1}: {skipped} steps skipped, their loss was no number")
+            if text := advice(trainer.history, last):
+                write(text)
             if main:
                 if better:
-                    save_networks(folder / "weights.safetensors", [(training.average, about or {})])
-                write_history(folder / "history.csv", training.history)
-                training.save(folder / "last.safetensors")
-                on_epoch(training.history)
-            training.accelerator.wait_for_everyone()
-    return training.history
+                    save_networks(folder / "weights.safetensors", [(trainer.ema, about or {})])
+                write_history(folder / "history.csv", trainer.history)
+                trainer.save(folder / "last.safetensors")
+                on_epoch(trainer.history)
+            trainer.accelerator.wait_for_everyone()
+    return trainer.history
 
 
-def train_step(training: Trainer, batch: tuple[Tensor, Tensor], step: int, steps: int) -> float:
+def _epoch(
+    trainer: Trainer, batches: Iterator, epoch: int, steps: int, bar: tqdm
+) -> tuple[dict[str, float], int]:
+    """The steps of one epoch: its row of the history so far, and how many steps were skipped."""
+    started, losses, last = time.monotonic(), [], trainer.settings.epochs * steps
+    for step in range(epoch * steps, (epoch + 1) * steps):
+        losses.append(train_step(trainer, next(batches), step, last))
+        bar.update()
+    learned = [loss for loss in losses if math.isfinite(loss)]
+    row = {
+        "epoch": epoch + 1,
+        "step": (epoch + 1) * steps,
+        "seconds": time.monotonic() - started,
+        "learning_rate": trainer.optimizer.param_groups[0]["lr"],
+        "train_loss": sum(learned) / max(1, len(learned)),
+    }
+    return row, len(losses) - len(learned)
+
+
+def train_step(trainer: Trainer, batch: tuple[Tensor, Tensor], step: int, steps: int) -> float:
     """One of `steps` steps, on a batch as cubes hold it; returns its loss, NaN where skipped."""
-    settings = training.settings
-    image, soft_labels = floats(*batch, training.device)
-    seen = [
-        changed(image[n : n + 1], soft_labels[n : n + 1], settings, draw)
-        for n, draw in enumerate(training.share(step))
+    settings = trainer.settings
+    image, soft_labels = to_float(*batch, trainer.device)
+    samples = [
+        augmented_sample(image[n : n + 1], soft_labels[n : n + 1], settings, draw)
+        for n, draw in enumerate(trainer.draws(step))
     ]
-    image, soft_labels = (torch.cat(one) for one in zip(*seen, strict=True))
-    return training.update(image, soft_labels, rate(step, steps, settings), step)
+    image, soft_labels = (torch.cat(part) for part in zip(*samples, strict=True))
+    return trainer.update(image, soft_labels, learning_rate(step, steps, settings), step)
 
 
-def changed(
+def augmented_sample(
     image: Tensor, soft_labels: Tensor, settings: TrainSettings, draw: int
 ) -> tuple[Tensor, Tensor]:
     """What a draw, (1, 1, …) and (1, 2, …), becomes before the network sees it."""
@@ -140,18 +138,18 @@ def validate(network: UNet3D, cubes: Sequence[Path], settings: TrainSettings) ->
     losses, dices = [], []
     device = next(network.parameters()).device
     for path in cubes:
-        image, soft_labels = floats(*whole(path), device)
+        image, soft_labels = to_float(*whole_cube(path), device)
         with mixed_precision(device, image.shape[-1] // network.divisor):
             logits = network(image)
         logits = logits.float()
         losses.append(LOSSES[settings.loss](logits, class_targets(soft_labels)).item())
         p = logits.softmax(1)
         predicted = torch.stack([p[:, 1] + p[:, 2], p[:, 2]], dim=1) >= 0.5
-        truth = soft_labels >= 0.5
+        label = soft_labels >= 0.5
         both, each = (
-            x.sum((0, 2, 3, 4)) for x in (predicted & truth, predicted.int() + truth.int())
+            x.sum((0, 2, 3, 4)) for x in (predicted & label, predicted.int() + label.int())
         )
-        exists = truth.sum((0, 2, 3, 4)) > 0
+        exists = label.sum((0, 2, 3, 4)) > 0
         dices.append(torch.where(exists, 2 * both / each, torch.nan))
     liver, tumour = torch.stack(dices).nanmean(0).tolist()
     return {
@@ -161,7 +159,7 @@ def validate(network: UNet3D, cubes: Sequence[Path], settings: TrainSettings) ->
     }
 
 
-def rate(step: int, steps: int, settings: TrainSettings) -> float:
+def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     """The learning rate of a step: rising for `warmup` steps, then falling as a half cosine."""
     if not settings.warmup:
         return settings.learning_rate

@@ -1,6 +1,6 @@
-"""What a training step sees: windows cut from the cached cubes, tumours more often than they are.
+"""What a training step sees: patches of the cached cubes, tumours more often than they are.
 
-A tumour is about a thousandth of a cube, and whole cubes hardly teach it. Each window is drawn
+A tumour is about a thousandth of a cube, and whole cubes hardly teach it. Each patch is sampled
 around a lesion (any lesion alike, small or large), in the liver, or anywhere. What the nth draw
 sees depends on the seed and n alone: so a resumed training equals an undisturbed one, and two
 processes together equal one.
@@ -8,6 +8,7 @@ processes together equal one.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,81 +16,107 @@ from safetensors import safe_open
 from scipy import ndimage
 from torch import Tensor
 
+from liverlib.core.arrays import components
 from liverlib.core.random import shuffled_index
 
-KEPT = 500  # places remembered of each lesion, and of each liver
+from .settings import TrainSettings
+
+KEPT = 500  # voxels remembered of each lesion, and of each liver
 
 
-class PatchSampler:
-    """Random windows of `size`³ voxels (0: whole cubes) from cube files.
-
-    The files are mapped into memory, not read; only the places of livers and lesions are kept.
-    """
-
-    def __init__(
-        self, paths: Sequence[Path], size: int, tumour: float, liver: float, seed: int
-    ) -> None:
-        self.paths, self.size, self.seed = list(paths), size, seed
-        self.chances = [tumour, liver, 1 - tumour - liver]
-        self.files = [safe_open(path, "pt") for path in paths]
-        places = [_places(file, seed) for file in self.files]
-        self.livers = [liver for liver, _ in places]
-        self.lesions = [(n, lesion) for n, (_, lesions) in enumerate(places) for lesion in lesions]
+class BatchSource(Protocol):
+    """What a training learns from: draws by their number, the same for the same number."""
 
     @property
     def edge(self) -> int:
-        """Of a window, in voxels."""
+        """Of a patch, in voxels."""
+
+    @property
+    def lesions(self) -> object:
+        """True, or not empty, where there are any to learn from."""
+
+    def __len__(self) -> int:
+        """Cases that are seen before one comes again."""
+
+    def batch(self, draws: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Image (n, 1, …) and soft labels (n, 2, …) of so many draws, both uint8 as in cubes."""
+
+
+class PatchSampler:
+    """Random patches of cube files, of the settings' `patch_size` (0: whole cubes).
+
+    The files are mapped into memory, not read; only voxels of livers and lesions are kept.
+    """
+
+    def __init__(self, paths: Sequence[Path], settings: TrainSettings) -> None:
+        self.size, self.seed = settings.patch_size, settings.seed
+        tumour, liver = settings.tumour_fraction, settings.liver_fraction
+        self.fractions = [tumour, liver, 1 - tumour - liver]
+        self.files = [safe_open(path, "pt") for path in paths]
+        voxels = [_voxels(file, self.seed) for file in self.files]
+        self.livers = [liver for liver, _ in voxels]
+        self.lesions = [(n, lesion) for n, (_, lesions) in enumerate(voxels) for lesion in lesions]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def edge(self) -> int:
+        """Of a patch, in voxels."""
         whole = self.files[0].get_slice("image").get_shape()[0]
         return min(self.size or whole, whole)
 
     def batch(self, draws: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Image (n, 1, …) and occupancy (n, 2, …) of so many draws, both uint8 as in the cubes."""
-        images, batch_labels = zip(*map(self._draw, draws), strict=True)
-        return torch.stack(images), torch.stack(batch_labels)
+        """Image (n, 1, …) and soft labels (n, 2, …) of so many draws, both uint8 as in cubes."""
+        images, soft_labels = zip(*map(self._patch, draws), strict=True)
+        return torch.stack(images), torch.stack(soft_labels)
 
-    def _draw(self, draw: int) -> tuple[Tensor, Tensor]:
-        case = shuffled_index(self.seed, draw, len(self.paths))
+    def _patch(self, draw: int) -> tuple[Tensor, Tensor]:
+        case = shuffled_index(self.seed, draw, len(self))
         random = np.random.default_rng([self.seed, draw])
-        kind = random.choice(["tumour", "liver", "anywhere"], p=self.chances)
+        kind = random.choice(["tumour", "liver", "anywhere"], p=self.fractions)
         if kind == "tumour" and self.lesions:
-            case, places = self.lesions[random.integers(len(self.lesions))]
+            case, centres = self.lesions[random.integers(len(self.lesions))]
         else:
-            places = self.livers[case] if kind != "anywhere" else np.empty((0, 3), int)
+            centres = self.livers[case] if kind != "anywhere" else np.empty((0, 3), int)
         file = self.files[case]
         image = file.get_slice("image")
-        edge = np.array(image.get_shape())
-        centre = random.choice(places) if len(places) else random.integers(0, edge)
+        whole = np.array(image.get_shape())
+        centre = random.choice(centres) if len(centres) else random.integers(0, whole)
         jitter = random.integers(-self.size // 4, self.size // 4 + 1, 3)
-        size = self.edge
-        low = np.clip(centre + jitter - size // 2, 0, edge - size)
-        x, y, z = (slice(start, start + size) for start in low.tolist())
-        return image[x, y, z][None], file.get_slice("occupancy")[:, x, y, z]
+        edge = self.edge
+        low = np.clip(centre + jitter - edge // 2, 0, whole - edge)
+        x, y, z = (slice(start, start + edge) for start in low.tolist())
+        return image[x, y, z][None], file.get_slice("soft_labels")[:, x, y, z]
 
 
-def floats(
+def to_float(
     image: Tensor, soft_labels: Tensor, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """Bytes as a network takes them, on its device: grey values and shares, 0…1."""
-    return tuple(x.to(device, non_blocking=True).float().div_(255) for x in (image, soft_labels))
+    """Bytes as a network takes them, on its device: grey values and soft labels, 0…1."""
+    image, soft_labels = (
+        x.to(device, non_blocking=True).float().div_(255) for x in (image, soft_labels)
+    )
+    return image, soft_labels
 
 
-def whole(path: Path) -> tuple[Tensor, Tensor]:
-    """A whole cube as a batch of one: image (1, 1, S, S, S) and occupancy (1, 2, S, S, S)."""
+def whole_cube(path: Path) -> tuple[Tensor, Tensor]:
+    """A whole cube as a batch of one: image (1, 1, S, S, S) and soft labels (1, 2, S, S, S)."""
     with safe_open(path, "pt") as file:
-        return file.get_tensor("image")[None, None], file.get_tensor("occupancy")[None]
+        return file.get_tensor("image")[None, None], file.get_tensor("soft_labels")[None]
 
 
-def _places(file: safe_open, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def _voxels(file: safe_open, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """Some voxels (n, 3) of the liver, and of each lesion."""
-    liver, tumour = file.get_tensor("occupancy").numpy() >= 128
+    liver, tumour = file.get_tensor("soft_labels").numpy() >= 128
     random = np.random.default_rng(seed)
-    pieces, _ = ndimage.label(tumour)
+    numbered, _ = components(tumour)
     lesions = []
-    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
-        start = [part.start for part in box]
-        lesions.append(_some(np.argwhere(pieces[box] == number) + start, random))
+    for number, box in enumerate(ndimage.find_objects(numbered), start=1):
+        start = [side.start for side in box]
+        lesions.append(_some(np.argwhere(numbered[box] == number) + start, random))
     return _some(np.argwhere(liver), random), lesions
 
 
-def _some(places: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return places if len(places) <= KEPT else random.choice(places, KEPT, replace=False)
+def _some(voxels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    return voxels if len(voxels) <= KEPT else random.choice(voxels, KEPT, replace=False)

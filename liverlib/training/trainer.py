@@ -34,42 +34,46 @@ PATIENCE = 10  # steps without a usable gradient, in a row
 class Trainer:
     """A network, its optimiser, and the moving average of its weights that is used in the end.
 
-    `edge` is that of the windows it learns from, in voxels. The shape and weights of `start` are
+    `edge` is that of the patches it learns from, in voxels. The shape and weights of `init` are
     taken over, where it is given.
     """
 
-    def __init__(self, settings: TrainSettings, edge: int, start: UNet3D | None = None) -> None:
+    def __init__(self, settings: TrainSettings, edge: int, init: UNet3D | None = None) -> None:
         torch.manual_seed(settings.seed)
-        if start:
-            settings = replace(settings, **start.shape)
+        if init:
+            settings = replace(settings, **init.shape)
         self.settings, self.edge = settings, edge
-        self.network = UNet3D(settings.channels, settings.fold, settings.norm)
-        if start:
-            self.network.load_state_dict(start.state_dict())
+        self.network = UNet3D(settings.channels, settings.block_size, settings.norm)
+        if init:
+            self.network.load_state_dict(init.state_dict())
         device = best_device()
-        right = is_accurate(device, edge // self.network.divisor)
+        accurate = is_accurate(device, edge // self.network.divisor)
         self.accelerator = Accelerator(
             cpu=device.type == "cpu",
             mixed_precision=precision(device),
-            kwargs_handlers=[AutocastKwargs(enabled=right)],
+            kwargs_handlers=[AutocastKwargs(enabled=accurate)],
         )
         self.device, processes = self.accelerator.device, self.accelerator.num_processes
         if settings.batch % processes:
             raise LiverlibError(
-                f"{settings.batch} windows a step cannot be shared by {processes} processes. "
-                f"Choose a multiple: --body.batch {processes} --liver.batch {processes}."
+                f"{settings.batch} patches a step cannot be shared by {processes} processes. "
+                f"Choose a multiple: --coarse.batch {processes} --roi.batch {processes}."
             )
-        self.average = deepcopy(self.network).to(self.device).eval().requires_grad_(False)
+        self.ema = deepcopy(self.network).to(self.device).eval().requires_grad_(False)
         weights = self.network.parameters()
-        optimizer = torch.optim.AdamW(weights, settings.learning_rate, weight_decay=settings.decay)
+        optimizer = torch.optim.AdamW(
+            weights, settings.learning_rate, weight_decay=settings.weight_decay
+        )
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
-        if settings.compiled:
-            self.model = compiled(self.model, torch.zeros(1, 1, *(edge,) * 3, device=self.device))
-        self.at_once = min(settings.at_once or settings.batch, settings.batch // processes)
+        if settings.compile:
+            self.model = compile_network(
+                self.model, torch.zeros(1, 1, *(edge,) * 3, device=self.device)
+            )
+        self.micro_batch = min(settings.micro_batch or settings.batch, settings.batch // processes)
         self.history: History = []
         self.refused = 0  # steps in a row
 
-    def share(self, step: int) -> range:
+    def draws(self, step: int) -> range:
         """The draws that this process sees in a step."""
         first = step * self.settings.batch
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
@@ -101,9 +105,9 @@ class Trainer:
                 f"Lower the learning rate (now {self.settings.learning_rate:g}), or look for "
                 "broken scans with: liverlib check. The last checkpoint is whole."
             )
-        decay = min(self.settings.average, (1 + step) / (10 + step))  # it forgets its start
+        decay = min(self.settings.ema_decay, (1 + step) / (10 + step))  # it forgets its start
         with torch.no_grad():
-            means, values = (list(one.parameters()) for one in (self.average, self.network))
+            means, values = (list(net.parameters()) for net in (self.ema, self.network))
             torch._foreach_lerp_(means, values, 1 - decay)
         return loss if usable else math.nan
 
@@ -113,24 +117,26 @@ class Trainer:
             try:
                 return self._pieces(image, soft_labels)
             except torch.cuda.OutOfMemoryError as error:
-                if self.at_once == 1 or self.accelerator.num_processes > 1:
+                if self.micro_batch == 1 or self.accelerator.num_processes > 1:
                     raise LiverlibError(self._too_large()) from error
             self.optimizer.zero_grad()
             torch.cuda.empty_cache()
-            self.at_once //= 2
+            self.micro_batch //= 2
             self.accelerator.print(
-                f"Out of memory: {self.at_once} windows at once from here on, gradients summed."
+                f"Out of memory: {self.micro_batch} patches at once from here on, gradients summed."
             )
 
     def _pieces(self, image: Tensor, soft_labels: Tensor) -> float:
         total = torch.zeros((), device=self.device)
-        parts = list(zip(image.split(self.at_once), soft_labels.split(self.at_once), strict=True))
-        for n, (some, truth) in enumerate(parts, start=1):
+        parts = list(
+            zip(image.split(self.micro_batch), soft_labels.split(self.micro_batch), strict=True)
+        )
+        for n, (part, labels) in enumerate(parts, start=1):
             together = nullcontext() if n == len(parts) else self.accelerator.no_sync(self.model)
             with together:
-                logits = self.model(some).float()
-                loss = LOSSES[self.settings.loss](logits, class_targets(truth))
-                loss = loss * (len(some) / len(image))
+                logits = self.model(part).float()
+                loss = LOSSES[self.settings.loss](logits, class_targets(labels))
+                loss = loss * (len(part) / len(image))
                 self.accelerator.backward(loss)
             total += loss.detach()
         return self.accelerator.reduce(total, "mean").item()
@@ -139,8 +145,8 @@ class Trainer:
         divisor = self.network.divisor
         smaller = max(divisor, int(self.edge * 0.8) // divisor * divisor)
         return (
-            f"Out of memory with windows of {self.edge}³, {self.at_once} at once. Smaller windows "
-            f"of {smaller}³ take about half: --body.window {smaller} --liver.window {smaller}."
+            f"Out of memory with patches of {self.edge}³, {self.micro_batch} at once. Smaller ones of "
+            f"{smaller}³ take about half: --coarse.patch_size {smaller} --roi.patch_size {smaller}."
         )
 
     @property
@@ -151,7 +157,7 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Writes the whole state as one file, atomically."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        tensors |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
         for n, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{n}.{k}": v for k, v in state.items()}
         scaler = self.accelerator.scaler
@@ -162,17 +168,17 @@ class Trainer:
             "scaler": scaler.state_dict() if scaler else None,
         }
         with atomic(path) as temporary:
-            save_file(tensors, temporary, {"training": json.dumps(kept)})
+            save_file(tensors, temporary, {"trainer": json.dumps(kept)})
 
     def load(self, path: Path) -> None:
         """Goes on from a saved state; raises `LiverlibError` where other settings made it."""
         with safe_open(path, "pt") as file:
-            kept = json.loads(file.metadata()["training"])
+            kept = json.loads(file.metadata()["trainer"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if kept["settings"] != to_dict(self.settings):
             raise LiverlibError(f"{path}: made with other settings. Choose another run's name.")
         self.network.load_state_dict(_below("network.", tensors))
-        self.average.load_state_dict(_below("average.", tensors))
+        self.ema.load_state_dict(_below("ema.", tensors))
         state: dict[int, dict] = {}
         for name, tensor in _below("optimizer.", tensors).items():
             n, key = name.split(".")
@@ -184,7 +190,7 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(kept["scaler"])
 
 
-def compiled(model: nn.Module, example: Tensor) -> nn.Module:
+def compile_network(model: nn.Module, example: Tensor) -> nn.Module:
     """The model compiled, once tried on an example; as it is where that fails, which is said."""
     faster = torch.compile(model)
     try:

@@ -22,7 +22,7 @@ LARGEST = 700_000  # bytes of a GIF: eight of them still make a page that can be
 FRAMES, WIDTH, OPACITY = 40, 512, 0.4
 
 
-def film(
+def animate(
     path: str | Path,
     scan: Volume,
     label: Volume | None = None,

@@ -1,6 +1,6 @@
-"""Shapes as signed distances in mm, negative inside, from smooth formulas of patient coordinates.
+"""Signed distance functions: shapes as distances in mm, negative inside.
 
-The coordinates are the patient's own: x to the right, y to the front, z up, in mm.
+Points are in the patient's coordinates, in mm: x to the right, y to the front, z up.
 """
 
 import itertools
@@ -12,21 +12,25 @@ from numpy.typing import ArrayLike
 
 from liverlib.core.arrays import Box
 
-FAR = 60.0  # mm: a tube's distance where nothing of it is near
+FAR_MM = 60.0  # the distance of a tube where it is only known to be far
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A block of a lattice: where its points lie in the patient, and how to find them there."""
+class Block:
+    """A block of a lattice: the patient's coordinates of its points, and their indices.
+
+    `to_index` leads from mm to indices of the whole lattice: matrix, offset, and the slack in
+    indices that the bending of the coordinates leaves.
+    """
 
     x: np.ndarray
     y: np.ndarray
     z: np.ndarray
     start: np.ndarray  # (3,) index of its first point in the whole lattice
-    to_index: tuple[np.ndarray, np.ndarray, np.ndarray]  # patient mm → index: matrix, offset, slack
+    to_index: tuple[np.ndarray, np.ndarray, np.ndarray]
 
-    def slices(self, low: np.ndarray, high: np.ndarray) -> Box:
-        """The points that a box of the patient can hold; empty where it lies outside."""
+    def index_box(self, low: np.ndarray, high: np.ndarray) -> Box:
+        """Indices of the points that may lie between two corners in mm; empty where none do."""
         matrix, offset, slack = self.to_index
         centre = matrix @ ((low + high) / 2) + offset - self.start
         half = np.abs(matrix) @ ((high - low) / 2) + slack
@@ -35,62 +39,65 @@ class Frame:
         return tuple(map(slice, first, last))
 
     @property
-    def at(self) -> Box:
-        """Where this block lies in the whole lattice."""
+    def box(self) -> Box:
+        """The block's own box in the whole lattice."""
         return tuple(slice(s, s + n) for s, n in zip(self.start, self.x.shape, strict=True))
 
-    def part(self, low: ArrayLike, high: ArrayLike) -> "Frame":
-        """The block of this frame that a box of the patient, in mm, can lie in."""
+    def part(self, low: ArrayLike, high: ArrayLike) -> "Block":
+        """The smaller block that holds everything between two corners in mm."""
         low, high = np.asarray(low, float), np.asarray(high, float)
-        rough = self._cut(self.slices(low, high))
-        close = replace(rough, to_index=rough._fitted()) if rough.x.size else rough
-        return close._cut(close.slices(low, high))
+        wide = self._cut(self.index_box(low, high))
+        close = replace(wide, to_index=wide._fitted()) if wide.x.size else wide
+        return close._cut(close.index_box(low, high))
 
-    def around(self, centre: ArrayLike, reach: float) -> "Frame":
-        """The block within `reach` mm of a point, along each axis."""
-        return self.part(np.subtract(centre, reach), np.add(centre, reach))
+    def around(self, centre: ArrayLike, radius: float) -> "Block":
+        """The smaller block within `radius` mm of a point along each axis."""
+        return self.part(np.subtract(centre, radius), np.add(centre, radius))
 
     def locate(self, points: np.ndarray) -> np.ndarray:
-        """Where points of the patient (n, 3) lie in this block, as indices, to about 1 mm."""
+        """Indices (n, 3) in this block of points in mm (n, 3), to about 1 mm."""
         matrix, offset, _ = self.to_index
-        found = points @ matrix.T + offset - self.start
+        indices = points @ matrix.T + offset - self.start
         for _ in range(3 if self.x.size else 0):
-            near = tuple(np.clip(np.rint(found), 0, np.array(self.x.shape) - 1).astype(int).T)
-            there = np.stack([self.x[near], self.y[near], self.z[near]], 1)
-            found = np.stack(near, 1) + (points - there) @ matrix.T
-        return found
+            near = tuple(np.clip(np.rint(indices), 0, np.array(self.x.shape) - 1).astype(int).T)
+            reached = np.stack([self.x[near], self.y[near], self.z[near]], 1)
+            indices = np.stack(near, 1) + (points - reached) @ matrix.T
+        return indices
 
-    def _cut(self, box: Box) -> "Frame":
-        start = self.start + [one.start for one in box]
-        return Frame(self.x[box], self.y[box], self.z[box], start, self.to_index)
+    def _cut(self, box: Box) -> "Block":
+        start = self.start + [part.start for part in box]
+        return Block(self.x[box], self.y[box], self.z[box], start, self.to_index)
 
     def _fitted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`to_index` with the slack that the bending leaves within this block alone."""
+        """`to_index` with the slack of this block alone."""
         matrix = self.to_index[0]
-        indices = np.ogrid[self.at]
-        apart = [
+        indices = np.ogrid[self.box]
+        errors = [
             index - (row[0] * self.x + row[1] * self.y + row[2] * self.z)
             for index, row in zip(indices, matrix.astype(np.float32), strict=True)
         ]
-        low, high = (np.array([end(one) for one in apart]) for end in (np.min, np.max))
+        low, high = (np.array([end(error) for error in errors]) for end in (np.min, np.max))
         return matrix, (low + high) / 2, (high - low) / 2 + 0.5
 
 
 def ellipsoid(
-    f: Frame, centre: ArrayLike, radii: ArrayLike, turn: np.ndarray | None = None
+    block: Block, centre: ArrayLike, radii: ArrayLike, axes: np.ndarray | None = None
 ) -> np.ndarray:
-    """Distance to an ellipsoid (first-order); `turn` (3, 3) holds its axes as rows."""
-    x, y, z = f.x - np.float32(centre[0]), f.y - np.float32(centre[1]), f.z - np.float32(centre[2])
-    if turn is not None:
-        x, y, z = (np.float32(a) * x + np.float32(b) * y + np.float32(c) * z for a, b, c in turn)
-    x, y, z = (one / np.float32(radius) for one, radius in zip((x, y, z), radii, strict=True))
+    """Distance to an ellipsoid, exact to first order; `axes` (3, 3) holds its axes as rows."""
+    x, y, z = (
+        axis - np.float32(middle)
+        for axis, middle in zip((block.x, block.y, block.z), centre, strict=True)
+    )
+    if axes is not None:
+        x, y, z = (np.float32(a) * x + np.float32(b) * y + np.float32(c) * z for a, b, c in axes)
+    x, y, z = (axis / np.float32(radius) for axis, radius in zip((x, y, z), radii, strict=True))
     level = np.sqrt(x * x + y * y + z * z)
-    x, y, z = (one / np.float32(radius) for one, radius in zip((x, y, z), radii, strict=True))
+    x, y, z = (axis / np.float32(radius) for axis, radius in zip((x, y, z), radii, strict=True))
     return level * (level - 1) / np.sqrt(x * x + y * y + z * z + np.float32(1e-9))
 
 
 def tubes(
-    f: Frame,
+    block: Block,
     points: ArrayLike,
     radii: ArrayLike,
     links: Iterable[tuple[int, int]] | None = None,
@@ -98,28 +105,31 @@ def tubes(
 ) -> np.ndarray:
     """Distance to round cones through `points` (n, 3) with `radii` (n,), mm.
 
-    `links` lists pairs of points; without it they follow each other. Beyond `margin` mm from
-    them the distance is only known to be large.
+    `links` lists the pairs of points that are joined; without it they follow each other. The
+    distance is exact up to `margin` mm from the cones, and `FAR_MM` where nothing is near.
     """
     points, radii = np.asarray(points, np.float32), np.asarray(radii, np.float32)
-    distance = np.full(f.x.shape, FAR, np.float32)
+    distance = np.full(block.x.shape, FAR_MM, np.float32)
     links = np.array(list(links or itertools.pairwise(range(len(points)))))
-    ends = f.locate(points)[links]  # (links, 2, 3)
-    long = np.linalg.norm(np.diff(points[links], axis=1), axis=2)
-    reach = radii[links].max(1, keepdims=True) + margin + 0.1 * long
-    reach = 1.3 * reach * np.abs(f.to_index[0]).sum(1) + 1
-    first = np.clip(np.floor(ends.min(1) - reach), 0, f.x.shape).astype(int)
-    last = np.clip(np.ceil(ends.max(1) + reach) + 1, 0, f.x.shape).astype(int)
+    ends = block.locate(points)[links]  # (links, 2, 3)
+    lengths = np.linalg.norm(np.diff(points[links], axis=1), axis=2)
+    reach = radii[links].max(1, keepdims=True) + margin + 0.1 * lengths
+    reach = 1.3 * reach * np.abs(block.to_index[0]).sum(1) + 1
+    first = np.clip(np.floor(ends.min(1) - reach), 0, block.x.shape).astype(int)
+    last = np.clip(np.ceil(ends.max(1) + reach) + 1, 0, block.x.shape).astype(int)
     for (i, j), low, high in zip(links, first, last, strict=True):
         if (high > low).all():
             box = tuple(map(slice, low, high))
             part = distance[box]
-            np.minimum(part, _cone(f, box, points[i], points[j], radii[i], radii[j]), out=part)
+            np.minimum(part, _cone(block, box, points[i], points[j], radii[i], radii[j]), out=part)
     return distance
 
 
-def _cone(f: Frame, box: Box, a, b, radius_a: float, radius_b: float) -> np.ndarray:
-    x, y, z = f.x[box] - a[0], f.y[box] - a[1], f.z[box] - a[2]
+def _cone(
+    block: Block, box: Box, a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float
+) -> np.ndarray:
+    """Distance to the round cone between two points, within a box of the block."""
+    x, y, z = block.x[box] - a[0], block.y[box] - a[1], block.z[box] - a[2]
     along = b - a
     t = (x * along[0] + y * along[1] + z * along[2]) / max(float(along @ along), 1e-6)
     np.clip(t, 0, 1, out=t)
@@ -129,12 +139,37 @@ def _cone(f: Frame, box: Box, a, b, radius_a: float, radius_b: float) -> np.ndar
     return np.sqrt(x * x + y * y + z * z) - (radius_a + t * (radius_b - radius_a))
 
 
-def both(a: np.ndarray, b: np.ndarray, round: float = 6.0) -> np.ndarray:
-    """Distance to what lies in both shapes, its edge rounded over some mm."""
-    bend = np.maximum(round - np.abs(a - b), 0)
-    return np.maximum(a, b) + bend * bend / (4 * round)
+def intersection(a: np.ndarray, b: np.ndarray, rounding: float = 6.0) -> np.ndarray:
+    """Distance to what lies in both shapes, its edge rounded over `rounding` mm."""
+    bend = np.maximum(rounding - np.abs(a - b), 0)
+    return np.maximum(a, b) + bend * bend / (4 * rounding)
 
 
-def either(a: np.ndarray, b: np.ndarray, round: float = 6.0) -> np.ndarray:
-    """Distance to the two shapes melted together over some mm."""
-    return -both(-a, -b, round)
+def union(a: np.ndarray, b: np.ndarray, rounding: float = 6.0) -> np.ndarray:
+    """Distance to two shapes melted together over `rounding` mm."""
+    return -intersection(-a, -b, rounding)
+
+
+def spline(points: ArrayLike, step: float = 9.0) -> np.ndarray:
+    """A smooth line (n, 3) through points (Catmull–Rom), a point about every `step` mm."""
+    p = np.asarray(points, float)
+    p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
+    parts = []
+    for a, b, c, d in zip(p, p[1:], p[2:], p[3:], strict=False):
+        count = max(int(np.linalg.norm(c - b) / step), 2)
+        t = np.linspace(0, 1, count, endpoint=False)[:, None]
+        bend = a - 2.5 * b + 2 * c - d / 2 + t * (1.5 * (b - c) + (d - a) / 2)
+        parts.append(b + t * ((c - a) / 2 + t * bend))
+    return np.concatenate([*parts, p[-2:-1]])
+
+
+def random_rotation(size: float, random: np.random.Generator) -> np.ndarray:
+    """A random rotation (3, 3) of about `size` radians, the new axes as rows."""
+    axes, _ = np.linalg.qr(np.eye(3) + random.normal(0, size / 1.7, (3, 3)))
+    return axes * np.sign(np.diag(axes))[:, None]
+
+
+def orthonormalised(matrix: np.ndarray) -> np.ndarray:
+    """The rotation (3, 3) near a matrix that is nearly one."""
+    axes, _ = np.linalg.qr(matrix)
+    return axes * np.sign(np.diag(axes))

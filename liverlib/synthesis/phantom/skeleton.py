@@ -1,151 +1,154 @@
-"""The phantoms' spine, ribs, hips, and the muscles along the spine."""
+"""The skeleton of a phantom: spine, ribs and hips, and the muscles along the spine."""
 
 import numpy as np
 
-from .body import Body, curve, organ
+from .body import Body
 from .canvas import Canvas
-from .sdf import both, ellipsoid, tubes
+from .sdf import ellipsoid, intersection, spline, tubes
+
+SIDES = (-1, 1)  # left, right
 
 
-def draw_skeleton(c: Canvas, b: Body, random: np.random.Generator, cartilage: bool = False) -> None:
-    """Bones and the muscles that go with them; with `cartilage`, what joins ribs and breastbone."""
+def draw_skeleton(
+    canvas: Canvas, body: Body, random: np.random.Generator, cartilage: bool = False
+) -> None:
+    """Bones and the muscles beside them; with `cartilage`, sternum and costal cartilage too."""
     for draw in (_muscles, _spine, _ribs, _hips):
-        draw(c, b, random)
+        draw(canvas, body, random)
     if cartilage:
-        _cartilage(c, b, random)
+        _cartilage(canvas, body, random)
 
 
-def _spine(c: Canvas, b: Body, random: np.random.Generator) -> None:
-    f = c.lattice.part((-60, -140, -400), (60, -10, 400))
+def _spine(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
+    block = canvas.lattice.part((-60, -140, -400), (60, -10, 400))
     pitch, shift = random.uniform(31, 36), random.uniform(-17, 17)
-    y = f.y - 6 * np.exp(-(((f.z + 60) / 70) ** 2))  # lordosis
-    height = (f.z - shift) / pitch
+    y = block.y - 6 * np.exp(-(((block.z + 60) / 70) ** 2))  # lordosis
+    height = (block.z - shift) / pitch
     from_disc = (0.5 - np.abs(height - np.round(height))) * pitch - 4
-    size = 1 - 0.0007 * f.z
+    size = 1 - 0.0007 * block.z
     waist = 2.2 * np.exp(-(((from_disc - 10) / 7) ** 2) / 2)
-    radial = np.sqrt((f.x / 1.25) ** 2 + (y + 57) ** 2) - 18.5 * size + waist
-    radial = both(radial, 11 - np.hypot(f.x, y + 83), 3)
-    box, column = c.voxels(f, radial)
-    c.paint((box, column - 1), b.hu["muscle"] + 25, 10)
-    bone = c.voxels(f, np.maximum(radial, -from_disc))
-    c.paint(bone, b.bone + random.uniform(180, 320), 40)
-    c.paint((bone[0], bone[1] + 1.8), b.bone, 30, edge=2)
-    canal = c.voxels(f, np.hypot(f.x / 1.2, y + 83) - 8.5)
-    _arches(c, b, shift, pitch, random)
-    c.paint(canal, -20, 20)
-    c.paint((canal[0], canal[1] + 3), 28, 6)
+    radial = np.sqrt((block.x / 1.25) ** 2 + (y + 57) ** 2) - 18.5 * size + waist
+    radial = intersection(radial, 11 - np.hypot(block.x, y + 83), 3)
+    box, column = canvas.at_voxels(block, radial)
+    canvas.paint((box, column - 1), body.hu["muscle"] + 25, 10)
+    box, vertebrae = canvas.at_voxels(block, np.maximum(radial, -from_disc))
+    canvas.paint((box, vertebrae), body.bone + random.uniform(180, 320), 40)
+    canvas.paint((box, vertebrae + 1.8), body.bone, 30, edge=2)
+    box, canal = canvas.at_voxels(block, np.hypot(block.x / 1.2, y + 83) - 8.5)
+    _arches(canvas, body, shift, pitch, random)
+    canvas.paint((box, canal), -20, 20)
+    canvas.paint((box, canal + 3), 28, 6)
 
 
-def _arches(c: Canvas, b: Body, shift: float, pitch: float, random: np.random.Generator) -> None:
+def _arches(
+    canvas: Canvas, body: Body, shift: float, pitch: float, random: np.random.Generator
+) -> None:
     """The vertebrae's arches and processes."""
     length, reach = random.uniform(14, 24), random.uniform(5, 11)
-    for i in range(-7, 9):
-        z = shift + pitch * i
+    half = [(0, 1), (1, 2), (2, 3), (4, 5), (6, 7)]
+    links = [*half, *((i + 8, j + 8) for i, j in half), (16, 17)]
+    for level in range(-7, 9):
+        z = shift + pitch * level
         y = 6 * np.exp(-(((z + 60) / 70) ** 2))
         lines, radii = [], []
-        for s in (-1, 1):
-            points = [(14, -68, 4), (17, -80, 2), (15, -93, -6), (0, -99, -9)]
-            lines += [(s * px, py + y, pz + z) for px, py, pz in points]
+        for side in SIDES:
+            arch = [(14, -68, 4), (17, -80, 2), (15, -93, -6), (0, -99, -9)]
+            lines += [(side * px, py + y, pz + z) for px, py, pz in arch]
             radii += [5.5, 6, 5, 4]
-            lines += [(s * 17, -80 + y, z + 2), (s * (20 + length), -86 + y, z + 4)]
+            lines += [(side * 17, -80 + y, z + 2), (side * (20 + length), -86 + y, z + 4)]
             radii += [4, 3]
-            lines += [(s * 17, -90 + y, z + 12), (s * 17, -92 + y, z - 20)]
+            lines += [(side * 17, -90 + y, z + 12), (side * 17, -92 + y, z - 20)]
             radii += [5, 5.5]
         lines += [(0, -99 + y, z - 9), (0, -99 - reach + y, z - 16)]
         radii += [4, 4]
-        half = [(0, 1), (1, 2), (2, 3), (4, 5), (6, 7)]
-        links = [*half, *((i + 8, j + 8) for i, j in half), (16, 17)]
-        box, f = c.fine(np.min(lines, 0) - 8, np.max(lines, 0) + 8)
-        d = tubes(f, lines, radii, links)
-        c.paint((box, d), b.bone + 280, 60)
-        c.paint((box, d + 3), b.bone + 30, 40, edge=2.5)
+        box, block = canvas.voxel_block(np.min(lines, 0) - 8, np.max(lines, 0) + 8)
+        distance = tubes(block, lines, radii, links)
+        canvas.paint((box, distance), body.bone + 280, 60)
+        canvas.paint((box, distance + 3), body.bone + 30, 40, edge=2.5)
 
 
-def _ribs(c: Canvas, b: Body, random: np.random.Generator) -> None:
+def _ribs(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
     shift, pitch, drop = random.uniform(-10, 10), random.uniform(25, 30), random.uniform(50, 85)
-    inset = 0.55 * b.wall
-    for i in range(10):
-        for side in (-1, 1):
-            end = random.normal(2.3, 0.08) if i > 1 else (1.0, 1.7)[i]
-            a = np.linspace(0.2, end, 16)  # angle from the back
-            top = 8 + shift + i * pitch
+    inset, belly = 0.55 * body.wall, 0.25 * body.belly
+    links = [(i, i + 1) for i in range(31) if i != 15]  # two lines beside each other: flat
+    for rib in range(10):
+        for side in SIDES:
+            end = random.normal(2.3, 0.08) if rib > 1 else (1.0, 1.7)[rib]
+            angle = np.linspace(0.2, end, 16)  # from the back
+            top = 8 + shift + rib * pitch
             narrow = 10 * np.clip((top - 80) / 100, 0, 1)
             x, y = 146 - inset - narrow, 106 - inset - narrow
-            belly = 0.25 * b.belly
-            line = np.stack(
-                [
-                    side * x * np.sin(a),
-                    belly - 3 - y * np.cos(a),
-                    top - drop * np.sin(np.minimum(a, 1.9) / 1.9 * 1.57) ** 1.3,
-                ],
-                1,
-            )
+            z = top - drop * np.sin(np.minimum(angle, 1.9) / 1.9 * 1.57) ** 1.3
+            line = np.stack([side * x * np.sin(angle), belly - 3 - y * np.cos(angle), z], 1)
             line[0] = [side * 24, -74, top + 5]
-            line = np.concatenate(
-                [np.add(line, (0, 0, 2.6)), np.subtract(line, (0, 0, 2.6))]
-            )  # flat
-            box, f = c.fine(line.min(0) - 8, line.max(0) + 8)
-            links = [(i, i + 1) for i in range(31) if i != 15]
-            d = tubes(f, line, np.full(32, random.uniform(3.3, 4.2)), links)
-            c.paint((box, d), b.bone + 280, 60)
-            c.paint((box, d + 2.2), b.bone, 40, edge=2.5)
+            line = np.concatenate([np.add(line, (0, 0, 2.6)), np.subtract(line, (0, 0, 2.6))])
+            box, block = canvas.voxel_block(line.min(0) - 8, line.max(0) + 8)
+            distance = tubes(block, line, np.full(32, random.uniform(3.3, 4.2)), links)
+            canvas.paint((box, distance), body.bone + 280, 60)
+            canvas.paint((box, distance + 2.2), body.bone, 40, edge=2.5)
 
 
-def _cartilage(c: Canvas, b: Body, random: np.random.Generator) -> None:
-    """The lower edge of the chest, in front of the liver and much like it, and the breastbone."""
-    inset, belly = 0.55 * b.wall, 0.25 * b.belly
+def _cartilage(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
+    """The lower edge of the chest, in front of the liver and as bright as it, and the sternum."""
+    inset, belly = 0.55 * body.wall, 0.25 * body.belly
     tip, value = random.uniform(78, 118), random.uniform(70, 135)
-    for side in (-1, 1):
-        for start, end in (
+    for side in SIDES:
+        for start, end in (  # angle from the back, height
             ((2.0, tip - 95), (2.75, tip - 25)),
             ((2.15, tip - 62), (2.9, tip - 8)),
             ((2.3, tip - 28), (3.0, tip + 4)),
             ((2.3, tip + 12), (3.05, tip + 22)),
             ((2.3, tip + 42), (3.05, tip + 52)),
         ):
-            a = np.linspace(start[0], end[0], 9)
+            angle = np.linspace(start[0], end[0], 9)
             z = np.linspace(start[1], end[1], 9) - 14 * np.sin(np.linspace(0, np.pi, 9))
             narrow = 10 * np.clip((z - 80) / 100, 0, 1)
-            x = side * (146 - inset - narrow) * np.sin(a)
-            y = belly - 3 - (106 - inset - narrow) * np.cos(a)
+            x = side * (146 - inset - narrow) * np.sin(angle)
+            y = belly - 3 - (106 - inset - narrow) * np.cos(angle)
             line = np.stack([x, y, z], 1) + random.normal(0, 1.5, 3)
             radii = np.full(len(line), random.uniform(4.5, 7))
-            box, f = c.fine(line.min(0) - 10, line.max(0) + 10)
-            c.paint((box, tubes(f, line, radii)), value, 12)
+            box, block = canvas.voxel_block(line.min(0) - 10, line.max(0) + 10)
+            canvas.paint((box, tubes(block, line, radii)), value, 12)
             if random.random() < 0.4:  # calcified here and there
                 spot = line[random.integers(1, 8)] + random.normal(0, 2, (2, 3))
-                box, f = c.fine(spot.min(0) - 6, spot.max(0) + 6)
-                c.paint((box, tubes(f, spot, [2, 2])), random.uniform(180, 420), 40)
-    y = belly - 3 + 106 - inset
-    line = curve([(0, y - 14, tip - 22), (0, y - 6, tip), (0, y - 4, tip + 60), (0, y - 8, 400)])
-    box, f = c.fine(line.min(0) - 25, line.max(0) + 25)
+                box, block = canvas.voxel_block(spot.min(0) - 6, spot.max(0) + 6)
+                hu = random.uniform(180, 420)
+                canvas.paint((box, tubes(block, spot, [2, 2])), hu, 40)
+    _sternum(canvas, body, tip, belly - 3 + 106 - inset, value)
+
+
+def _sternum(canvas: Canvas, body: Body, tip: float, y: float, cartilage: float) -> None:
+    """The sternum, and the cartilage (HU) of its lower tip; `y` is where the ribs end in front."""
+    line = spline([(0, y - 14, tip - 22), (0, y - 6, tip), (0, y - 4, tip + 60), (0, y - 8, 400)])
+    box, block = canvas.voxel_block(line.min(0) - 25, line.max(0) + 25)
     for shift in (-9, 0, 9):
-        d = tubes(f, np.add(line[1:], (shift, 0, 0)), np.full(len(line) - 1, 6.0))
-        c.paint((box, d), b.bone + 200, 60)
-        c.paint((box, d + 2), b.bone, 40, edge=2)
-    c.paint((box, tubes(f, line[:4], np.full(4, 4.5))), value, 10)
+        distance = tubes(block, np.add(line[1:], (shift, 0, 0)), np.full(len(line) - 1, 6.0))
+        canvas.paint((box, distance), body.bone + 200, 60)
+        canvas.paint((box, distance + 2), body.bone, 40, edge=2)
+    canvas.paint((box, tubes(block, line[:4], np.full(4, 4.5))), cartilage, 10)
 
 
-def _hips(c: Canvas, b: Body, random: np.random.Generator) -> None:
+def _hips(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
     """The wings of the pelvis, where the scan reaches down to them."""
-    f = c.lattice.part((-170, -120, -400), (170, 90, -70))
-    at = f.at
-    crest = random.uniform(-122, -98) - 0.006 * (f.y + 20) ** 2
-    d = np.maximum(np.abs(b.cavity[at] - 2) - 5, f.z - crest)
-    d = np.maximum(d, np.maximum(f.y - 60, 45 - np.abs(f.x)))
-    box, d = c.voxels(f, d)
-    c.paint((box, d), b.bone + 350, 40)
-    c.paint((box, d + 2.2), b.bone, 40, edge=2.5)
+    block = canvas.lattice.part((-170, -120, -400), (170, 90, -70))
+    crest = random.uniform(-122, -98) - 0.006 * (block.y + 20) ** 2
+    wings = np.maximum(np.abs(body.cavity[block.box] - 2) - 5, block.z - crest)
+    wings = np.maximum(wings, np.maximum(block.y - 60, 45 - np.abs(block.x)))
+    box, distance = canvas.at_voxels(block, wings)
+    canvas.paint((box, distance), body.bone + 350, 40)
+    canvas.paint((box, distance + 2.2), body.bone, 40, edge=2.5)
 
 
-def _muscles(c: Canvas, b: Body, random: np.random.Generator) -> None:
-    """Psoas, the square muscle beside it, and the legs of the diaphragm."""
+def _muscles(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
+    """Psoas, the quadratus lumborum beside it, and the crura of the diaphragm."""
     size = random.uniform(0.75, 1.2)
-    f = c.lattice.part((-90, -125, -400), (90, 0, 110))
-    for s in (-1, 1):
-        line = [(s * 26, -50, 25), (s * 34, -50, -30), (s * 44, -42, -90), (s * 60, -20, -200)]
-        organ(c, f, tubes(f, line, np.array([6, 13, 19, 20]) * size), b.hu["muscle"], 6)
-        box, d = c.voxels(f, ellipsoid(f, (s * 36, -90, -30), (34, 22, 160)) + 2 * b.rough[f.at])
-        c.paint((box, np.abs(d) - 0.8), -20, 40, opacity=random.uniform(0.1, 0.6))
-        line = [(s * 12, -33, -20), (s * 15, -30, 40), (s * 12, -22, 85)]
-        organ(c, f, tubes(f, line, [4, 6, 7]), b.hu["muscle"], 6, halo=1)
+    block = canvas.lattice.part((-90, -125, -400), (90, 0, 110))
+    hu, rough = body.hu["muscle"], 2 * body.rough[block.box]
+    for s in SIDES:
+        psoas = [(s * 26, -50, 25), (s * 34, -50, -30), (s * 44, -42, -90), (s * 60, -20, -200)]
+        canvas.paint_organ(block, tubes(block, psoas, np.array([6, 13, 19, 20]) * size), hu, 6)
+        quadratus = ellipsoid(block, (s * 36, -90, -30), (34, 22, 160)) + rough
+        box, distance = canvas.at_voxels(block, quadratus)
+        canvas.paint((box, np.abs(distance) - 0.8), -20, 40, opacity=random.uniform(0.1, 0.6))
+        crus = [(s * 12, -33, -20), (s * 15, -30, 40), (s * 12, -22, 85)]
+        canvas.paint_organ(block, tubes(block, crus, [4, 6, 7]), hu, 6, halo=1)

@@ -1,7 +1,7 @@
 """Scrolling through slices: `show`, one self-contained page, and `browse`, with ipywidgets.
 
-The page (browser.html, browser.js) holds the volume in 8 bits and draws it there, so that a key
-press needs no trip to Python. `browse` asks Python for every picture.
+The page (web/) holds the volume in 8 bits and paints it there: a key press needs no trip to Python.
+`browse` asks Python for every picture.
 """
 
 import base64
@@ -9,7 +9,7 @@ import hashlib
 import html
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -21,7 +21,8 @@ from liverlib.core.files import atomic
 from liverlib.io.volume import Volume
 
 from ..slices import SHOW, window_of
-from .payload import browser_data
+from .bundle import bundle_script
+from .payload import make_payload
 
 if TYPE_CHECKING:
     from .widgets import Browse
@@ -32,7 +33,7 @@ LAYOUTS = ("three", "axial", "coronal", "sagittal")
 
 @dataclass(frozen=True)
 class SliceBrowser:
-    """What `show` returns: notebooks display it, `save` writes it, `html` is the whole page."""
+    """The page that `show` returns: notebooks display it, `save` writes it, `html` is its text."""
 
     title: str
     facts: dict
@@ -60,26 +61,34 @@ class SliceBrowser:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict:
         picture = base64.b64encode(self.picture).decode()
-        words = f"<SliceBrowser {self.title!r}>"
-        return {"text/html": self._repr_html_(), "image/png": picture, "text/plain": words}
+        text = f"<SliceBrowser {self.title!r}>"
+        return {"text/html": self._repr_html_(), "image/png": picture, "text/plain": text}
 
     def _image(self) -> str:
         source = base64.b64encode(self.picture).decode()
-        words = f"{self.title}: one axial slice, {self.facts['note']}"
-        return f'<img alt="{html.escape(words)}" src="data:image/png;base64,{source}">'
+        text = f"{self.title}: one axial slice, {self.facts['note']}"
+        return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{source}">'
 
     def _page(self, fallback: str = "") -> str:
-        script = (WEB / "main.js").read_text(encoding="utf-8")
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        script, digest = _script()
         page = Template((WEB / "page.html").read_text(encoding="utf-8"))
         return page.substitute(
             title=html.escape(self.title),
+            style=(WEB / "style.css").read_text(encoding="utf-8"),
             facts=json.dumps(self.facts).replace("<", "\\u003c"),  # no name can end the script
             voxels=base64.b64encode(self.voxels).decode(),
             script=script,
-            script_hash=f"sha256-{digest}",
+            script_hash=digest,
             fallback=fallback,
         )
+
+
+@cache
+def _script() -> tuple[str, str]:
+    """The page's one script and its hash, as a policy names it."""
+    script = bundle_script(WEB / "main.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return script, f"sha256-{digest}"
 
 
 def show(
@@ -95,25 +104,25 @@ def show(
     opacity: float = 0.4,
     plane: str = "three",
 ) -> SliceBrowser:
-    """The slices of a scan with its label (the truth) and a mask (a prediction), as a page.
+    """The slices of a scan with its label (the reference) and a mask (the prediction), as a page.
 
-    Axes of more than `size` voxels are averaged down by a whole number, which the page says;
-    `around="liver"` crops to the liver instead, at full resolution. HU are kept to ±1 around
-    those of livers, ±16 at worst. Raises `LiverlibError` for what cannot be shown.
+    Axes of more than `size` voxels are averaged down by a whole number; the page says so.
+    `around="liver"` crops to the liver instead, at full resolution. HU are exact to ±1 around the
+    liver, to ±16 at worst. Raises `LiverlibError` for what cannot be shown.
     """
-    check(scan, label, mask)
+    check_volumes(scan, label, mask)
     if plane not in LAYOUTS:
         raise LiverlibError(f"plane={plane!r} is not known; choose of {', '.join(LAYOUTS)}.")
-    data = browser_data(scan, label, mask, size, around)
-    facts = data.facts | {
+    payload = make_payload(scan, label, mask, size, around)
+    facts = payload.facts | {
         "title": title or scan.name,
         "layout": plane,
         "show": _mode(show, label, mask),
         "window": window_of(window),
         "opacity": opacity,
     }
-    picture = data.best_slice(facts["show"], facts["window"], opacity)
-    return SliceBrowser(facts["title"], facts, data.packed(), picture)
+    picture = payload.best_slice(facts["show"], facts["window"], opacity)
+    return SliceBrowser(facts["title"], facts, payload.packed(), picture)
 
 
 def browse(
@@ -122,18 +131,18 @@ def browse(
     mask: Volume | None = None,
     plane: str = "axial",
 ) -> "Browse":
-    """The slices of a scan with its label (the truth) and a mask (a prediction), as widgets.
+    """The slices of a scan with its label (the reference) and a mask (the prediction), as widgets.
 
     The controls are attributes: ``browse(scan, label).slice.value = 40``. Raises `LiverlibError`
     where shapes differ or a label holds other values than 0, 1, 2.
     """
     from .widgets import Browse  # ipywidgets only where it is asked for
 
-    check(scan, label, mask)
+    check_volumes(scan, label, mask)
     return Browse(scan, label, mask, plane)
 
 
-def check(scan: Volume, label: Volume | None, mask: Volume | None) -> None:
+def check_volumes(scan: Volume, label: Volume | None, mask: Volume | None) -> None:
     """Raises `LiverlibError` for what cannot be shown: NaN, other shapes, unknown classes."""
     if not np.isfinite(scan.voxels).all():
         raise LiverlibError(f"{scan.name}: holds NaN or infinite voxels. Replace them by -1024.")

@@ -1,33 +1,34 @@
-"""What the slice browser's page holds: voxels in 8 bits, classes, and what is to be known of them.
+"""The content of the slice browser's page: voxels in 8 bits, classes, and facts about them.
 
-Large volumes are averaged down or cropped here; the page says which, and knows its way back to the
+Large volumes are averaged down or cropped here. The page says so, and knows the way back to the
 voxels and millimetres of the scan.
 """
 
 import gzip
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from liverlib.core.arrays import Box
 from liverlib.core.errors import LiverlibError
 from liverlib.evaluation.lesion_table import Lesion, find_lesions
 from liverlib.io.volume import Volume
+from liverlib.preprocessing.boxes import liver_box, whole_box
 
 from ..slices import COLOURS, HU_LEVELS, WINDOWS, largest_slice, png, render_slice, to_levels
 
-Box = list[tuple[int, int]]  # start and stop on each axis, RAS order
-MARGIN_MM = 10.0  # kept around a liver
 MOST_LESIONS = 200  # rows of the list; a noisy mask may have thousands
 
 
 @dataclass(frozen=True, eq=False)
-class BrowserData:
-    """Arrays in RAS order, as the page shows them: `levels` of `HU_LEVELS`, and classes."""
+class Payload:
+    """Arrays (X, Y, Z) in RAS order, as the page shows them: `levels` of `HU_LEVELS`, classes."""
 
     levels: np.ndarray
     label: np.ndarray | None
     mask: np.ndarray | None
-    facts: dict  # JSON-able: geometry, where to start, lesions, colours, windows
+    facts: dict  # JSON-able: geometry, where to start, lesions, colours, HU windows
 
     def packed(self) -> bytes:
         """gzip of the levels and then of `label + 4 * mask`, x fastest. Equal data, equal bytes.
@@ -38,63 +39,61 @@ class BrowserData:
         content = np.diff(levels, prepend=np.uint8(0)).tobytes()
         if self.label is not None or self.mask is not None:
             empty = np.zeros((), np.uint8)
-            truth, found = (empty if a is None else a for a in (self.label, self.mask))
-            content += (truth + 4 * found).tobytes(order="F")
+            label, mask = (empty if array is None else array for array in (self.label, self.mask))
+            content += (label + 4 * mask).tobytes(order="F")
         return gzip.compress(content, 4, mtime=0)
 
     def best_slice(self, show: str, window: tuple[float, float], opacity: float) -> bytes:
         """The axial slice where the page starts, as PNG."""
-        one = np.s_[:, :, self.facts["start"][2], None]
-        label, mask = (None if a is None else a[one] for a in (self.label, self.mask))
+        axial = np.s_[:, :, self.facts["start"][2], None]
+        label, mask = (None if array is None else array[axial] for array in (self.label, self.mask))
         paint = {"label": label, "mask": mask, "show": show, "window": window, "opacity": opacity}
-        picture = render_slice(HU_LEVELS[self.levels[one]], "axial", 0, **paint)
+        picture = render_slice(HU_LEVELS[self.levels[axial]], "axial", 0, **paint)
         across, up, _ = self.facts["spacing"]
         return png(picture, up / across, 320)
 
 
-def browser_data(
+def make_payload(
     scan: Volume, label: Volume | None, mask: Volume | None, size: int, around: str | None
-) -> BrowserData:
-    """A scan and its classes with axes of at most `size` voxels, or cropped `around` the liver."""
-    classes = [None if v is None else v.voxels for v in (label, mask)]
-    box = _liver_box(scan, classes, around) if around else [(0, n) for n in scan.voxels.shape]
+) -> Payload:
+    """A scan and its classes with axes of at most `size` voxels, or cropped `around` the liver.
+
+    Raises `LiverlibError` for another `around` than "liver" or None, and where there is no liver.
+    """
+    classes = [None if volume is None else volume.voxels for volume in (label, mask)]
+    box = _box_around(scan, classes, around) if around else whole_box(scan.voxels.shape)
     factor = [1 if around else -(-n // max(size, 1)) for n in scan.voxels.shape]
-    part = tuple(slice(*ends) for ends in box)
-    levels = to_levels(_averaged(scan.voxels[part], factor))
-    truth, found = (None if a is None else _classes(a[part], factor) for a in classes)
+    levels = to_levels(_averaged(scan.voxels[box], factor))
+    shown = [None if array is None else _averaged_classes(array[box], factor) for array in classes]
     facts = {
         "note": _note(scan, box, factor),
         "shape": levels.shape,
         **_geometry(scan, box, factor),
-        "start": _start(levels.shape, truth if truth is not None else found),
+        "start": _start(levels.shape, shown[1] if label is None else shown[0]),
         "has": {"label": label is not None, "mask": mask is not None},
         **_lesion_list(scan, classes, box, factor),
         "levels": HU_LEVELS.tolist(),
         "windows": WINDOWS,
         "colours": COLOURS,
     }
-    return BrowserData(levels, truth, found, facts)
+    return Payload(levels, *shown, facts)
 
 
-def _liver_box(scan: Volume, classes: list, around: str) -> Box:
-    """What any label or mask calls liver, and a margin around it."""
+def _box_around(scan: Volume, classes: Sequence[np.ndarray | None], around: str) -> Box:
+    """The box around what any label or mask calls liver, with a margin."""
     if around != "liver":
         raise LiverlibError(f"around={around!r} is not known; give 'liver' or None.")
-    livers = [a > 0 for a in classes if a is not None and a.any()]
-    if not livers:
+    given = [array.astype(np.uint8, copy=False) for array in classes if array is not None]
+    boxes = [box for array in given if (box := liver_box(array, scan.grid.spacing))]
+    if not boxes:
         raise LiverlibError(f"{scan.name}: around='liver' needs a label or mask with a liver.")
-    box = []
-    for axis, (n, spacing) in enumerate(zip(scan.voxels.shape, scan.grid.spacing, strict=True)):
-        others = tuple(a for a in range(3) if a != axis)
-        held = np.flatnonzero(np.logical_or.reduce([a.any(others) for a in livers]))
-        margin = int(np.ceil(MARGIN_MM / spacing))
-        box.append((max(0, int(held[0]) - margin), min(n, int(held[-1]) + margin + 1)))
-    return box
+    sides = zip(*boxes, strict=True)
+    return tuple(slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
 
 
-def _averaged(array: np.ndarray, factor: list[int]) -> np.ndarray:
+def _averaged(array: np.ndarray, factor: Sequence[int]) -> np.ndarray:
     """Means of whole blocks of voxels; what is left over at the high ends is not kept."""
-    if factor == [1, 1, 1]:
+    if all(f == 1 for f in factor):
         return array
     kept = [n - n % f for n, f in zip(array.shape, factor, strict=True)]
     shape = [m for n, f in zip(kept, factor, strict=True) for m in (n // f, f)]
@@ -102,17 +101,17 @@ def _averaged(array: np.ndarray, factor: list[int]) -> np.ndarray:
     return blocks.mean((1, 3, 5), dtype=np.float32)
 
 
-def _classes(array: np.ndarray, factor: list[int]) -> np.ndarray:
-    """Classes of the blocks: liver and tumour where they fill half of it or more."""
-    if factor == [1, 1, 1]:
+def _averaged_classes(array: np.ndarray, factor: Sequence[int]) -> np.ndarray:
+    """Classes of the blocks: liver and tumour where they fill half of it or more, uint8."""
+    if all(f == 1 for f in factor):
         return array.astype(np.uint8, copy=False)
-    liver, tumour = (_averaged(array >= c, factor) >= 0.5 for c in (1, 2))
+    liver, tumour = (_averaged(array >= value, factor) >= 0.5 for value in (1, 2))
     return liver.astype(np.uint8) + tumour
 
 
-def _geometry(scan: Volume, box: Box, factor: list[int]) -> dict:
+def _geometry(scan: Volume, box: Box, factor: Sequence[int]) -> dict:
     """The page's spacing and affine: its voxel (i, j, k) is centred on a block of the scan's."""
-    origin = [start for start, _ in box]
+    origin = [side.start for side in box]
     to_scan = np.diag([*factor, 1.0])
     to_scan[:3, 3] = np.array(origin) + (np.array(factor) - 1) / 2
     return {
@@ -124,17 +123,22 @@ def _geometry(scan: Volume, box: Box, factor: list[int]) -> dict:
     }
 
 
-def _note(scan: Volume, box: Box, factor: list[int]) -> str:
-    times = " × ".join
-    note = f"{times(str(n) for n in scan.voxels.shape)} voxels"
-    if factor != [1, 1, 1]:
-        note += f", shown averaged over {times(str(f) for f in factor)}"
-    if any(stop - start < n for (start, stop), n in zip(box, scan.voxels.shape, strict=True)):
-        note += f", cropped to {times(str(stop - start) for start, stop in box)} around the liver"
+def _note(scan: Volume, box: Box, factor: Sequence[int]) -> str:
+    """The scan's size and what became of it, in words."""
+    cropped = [side.stop - side.start for side in box]
+    note = f"{_by(scan.voxels.shape)} voxels"
+    if any(f > 1 for f in factor):
+        note += f", shown averaged over {_by(factor)}"
+    if tuple(cropped) != scan.voxels.shape:
+        note += f", cropped to {_by(cropped)} around the liver"
     return note if scan.grid.spacing_known else f"{note}; spacing unknown, proportions may be wrong"
 
 
-def _start(shape: tuple[int, ...], classes: np.ndarray | None) -> list[int]:
+def _by(numbers: Sequence[int]) -> str:
+    return " × ".join(map(str, numbers))
+
+
+def _start(shape: Sequence[int], classes: np.ndarray | None) -> list[int]:
     """Where the crosshair starts: in the middle of the largest tumour or liver of any slice."""
     if classes is None or not classes.any():
         return [n // 2 for n in shape]
@@ -145,29 +149,32 @@ def _start(shape: tuple[int, ...], classes: np.ndarray | None) -> list[int]:
     return [*(int(i) for i in inside[nearest]), index]
 
 
-def _lesion_list(scan: Volume, classes: list, box: Box, factor: list[int]) -> dict:
-    """The rows of the page's list: the truth's lesions, then those that only the mask has."""
+def _lesion_list(
+    scan: Volume, classes: Sequence[np.ndarray | None], box: Box, factor: Sequence[int]
+) -> dict:
+    """The rows of the page's list: the label's lesions, then those that only the mask has."""
     label, mask = classes
-    first, other = (mask, None) if label is None else (label, mask)
-    found = [] if first is None else find_lesions(first, scan.grid, other, MOST_LESIONS)
-    rows = [_row(str(n), lesion, box, factor) for n, lesion in enumerate(found, 1)]
-    note = f"{len(found)} in the {'prediction' if label is None else 'truth'}"
-    if other is not None:
+    first, second = (mask, None) if label is None else (label, mask)
+    lesions = [] if first is None else find_lesions(first, scan.grid, second, MOST_LESIONS)
+    rows = [_row(str(n), lesion, box, factor) for n, lesion in enumerate(lesions, 1)]
+    note = f"{len(lesions)} in the {'prediction' if label is None else 'reference'}"
+    if second is not None:
         extra = find_lesions(mask, scan.grid, label, MOST_LESIONS)
         extra = [lesion for lesion in extra if lesion.covered == 0]
         rows += [_row(f"extra {n}", lesion, box, factor) for n, lesion in enumerate(extra, 1)]
         note += f", {len(extra)} only predicted"
-    if max(len(found), len(rows) - len(found)) >= MOST_LESIONS:
+    if max(len(lesions), len(rows) - len(lesions)) >= MOST_LESIONS:
         note += f" (the {MOST_LESIONS} largest)"
     return {"lesions": rows, "lesions_note": note}
 
 
-def _row(name: str, lesion: Lesion, box: Box, factor: list[int]) -> dict:
-    at = [(i - start) // f for i, (start, _), f in zip(lesion.at, box, factor, strict=True)]
+def _row(name: str, lesion: Lesion, box: Box, factor: Sequence[int]) -> dict:
+    """A row: its name, its voxel of the page, its cells as text (ml, mm, share covered)."""
+    at = [(i - side.start) // f for i, side, f in zip(lesion.at, box, factor, strict=True)]
     cells = ["unknown", "unknown"]
-    if lesion.ml == lesion.ml:
+    if not np.isnan(lesion.ml):
         ml = f"{lesion.ml:.1f}" if lesion.ml >= 0.05 else "< 0.1"
         cells = [ml, f"{lesion.longest_mm:.0f}"]
-    if lesion.covered == lesion.covered:
+    if not np.isnan(lesion.covered):
         cells.append("–" if name.startswith("extra") else f"{lesion.covered:.0%}")
     return {"name": name, "at": at, "cells": cells}

@@ -1,7 +1,7 @@
-"""The slice browser of ipywidgets that `browser.browse` makes, for work that is coupled to Python.
+"""The slice browser of ipywidgets that `browse` returns, for work that is coupled to Python.
 
-Every picture is asked of Python: NumPy makes the slice (`render.render_slice`), PNG carries it
-into an `Image`; no matplotlib in the loop. Core widgets only, those of ipywidgets 7.7 and 8.
+Every picture is asked of Python: NumPy makes the slice (`slices.render_slice`), PNG carries it into
+an `Image`; no matplotlib in the loop. Core widgets only, those of ipywidgets 7.7 and 8.
 """
 
 import html
@@ -24,13 +24,13 @@ from ..slices import (
     render_slice,
 )
 
-SHOWN_AS = {"label": "truth", "mask": "prediction", "both": "both", "difference": "difference"}
+SHOWN_AS = {"label": "reference", "mask": "prediction", "both": "both", "difference": "difference"}
 
 
 class Browse(widgets.VBox):
     """A slice and its controls: `slice`, `plane`, `show`, `window`, `opacity`, … are widgets.
 
-    Setting the value of a widget redraws `picture`.
+    Setting the value of one of them draws `picture` anew.
     """
 
     def __init__(self, scan: Volume, label: Volume | None, mask: Volume | None, plane: str):
@@ -42,8 +42,7 @@ class Browse(widgets.VBox):
             format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%")
         )
         self.caption = widgets.HTML()
-        drawn_by = ("slice", "show", "opacity", "outline", "hounsfield", "liver", "tumour")
-        for name in drawn_by:
+        for name in ("slice", "show", "opacity", "outline", "hounsfield", "liver", "tumour"):
             getattr(self, name).observe(self._draw, "value")
         self.plane.observe(self._turn, "value")
         self.window.observe(self._preset, "value")
@@ -84,7 +83,7 @@ class Browse(widgets.VBox):
             widgets.Checkbox(value=value, description=name, indent=False)
             for name, value in (("liver", True), ("tumour", True), ("outline", False))
         )
-        self.hounsfield.layout.width = "26em"  # the two ends in words are wide
+        self.hounsfield.layout.width = "26em"  # both ends are written beside it
         for box in (self.liver, self.tumour, self.outline):
             box.layout.width, box.disabled = "6em", not shows
 
@@ -94,31 +93,33 @@ class Browse(widgets.VBox):
         self.previous = widgets.Button(description="◀ tumour", tooltip="previous slice with tumour")
         self.next = widgets.Button(description="tumour ▶", tooltip="next slice with tumour")
         self.largest = widgets.Button(description="largest tumour")
-        found = [a.voxels == 2 for a in (self.label, self.mask) if a is not None]
-        self._tumour = np.logical_or.reduce(found) if found else np.zeros((1, 1, 1), bool)
-        for button, step in ((self.previous, -1), (self.next, 1), (self.largest, 0)):
+        tumours = [v.voxels == 2 for v in (self.label, self.mask) if v is not None]
+        self._tumour = np.logical_or.reduce(tumours) if tumours else np.zeros((1, 1, 1), bool)
+        for button, direction in ((self.previous, -1), (self.next, 1), (self.largest, 0)):
             button.layout.width = "9em"
             button.disabled = not self._tumour.any()
-            button.on_click(lambda _, step=step: self._jump(step))
+            button.on_click(lambda _, direction=direction: self._jump(direction))
 
-    def _jump(self, step: int) -> None:
+    def _jump(self, direction: int) -> None:
+        """To the tumour's previous (-1) or next (1) slice, or to its largest (0)."""
         axis = PLANES[self.plane.value]
         counts = np.count_nonzero(self._tumour, axis=tuple(a for a in range(3) if a != axis))
-        where = np.flatnonzero(counts)
-        if step == 0:
+        slices = np.flatnonzero(counts)
+        before, after = slices[slices < self.slice.value], slices[slices > self.slice.value]
+        if direction == 0:
             self.slice.value = int(counts.argmax())
-        elif step < 0 and (where < self.slice.value).any():
-            self.slice.value = int(where[where < self.slice.value][-1])
-        elif step > 0 and (where > self.slice.value).any():
-            self.slice.value = int(where[where > self.slice.value][0])
+        elif direction < 0 and before.size:
+            self.slice.value = int(before[-1])
+        elif direction > 0 and after.size:
+            self.slice.value = int(after[0])
 
     def _turn(self, _: object = None) -> None:
-        """To another plane: the slider gets its slices, and stands on the largest tumour."""
+        """To another plane: the slider gets its slices, and goes to the largest tumour."""
         plane = self.plane.value
-        self.slice.max = self.play.max = self.scan.voxels.shape[PLANES[plane]] - 1
-        best = self.label if self.label is not None else self.mask
-        middle = self.scan.voxels.shape[PLANES[plane]] // 2
-        self.slice.value = middle if best is None else largest_slice(best, plane)
+        slices = self.scan.voxels.shape[PLANES[plane]]
+        self.slice.max = self.play.max = slices - 1
+        classes = self.mask if self.label is None else self.label
+        self.slice.value = slices // 2 if classes is None else largest_slice(classes, plane)
         self._draw()
 
     def _preset(self, _: object = None) -> None:
@@ -130,7 +131,8 @@ class Browse(widgets.VBox):
         low, high = self.hounsfield.value
         if (high - low, (high + low) / 2) != WINDOWS.get(self.window.value):
             self.window.value = "own"
-        plane, classes = self.plane.value, self._classes()
+        plane = self.plane.value
+        classes = tuple(c for c in (1, 2) if getattr(self, CLASSES[c]).value)
         rgb = render_slice(
             self.scan,
             plane,
@@ -146,12 +148,9 @@ class Browse(widgets.VBox):
         self.picture.value = png(rgb, pixel_aspect(self.scan.grid, plane), 400)
         self.caption.value = self._caption(plane, classes)
 
-    def _classes(self) -> tuple[int, ...]:
-        return tuple(c for c in (1, 2) if getattr(self, CLASSES[c]).value)
-
     def _caption(self, plane: str, classes: tuple[int, ...]) -> str:
         sides = letters(plane)
-        where = f"{sides['left']} on the left, {sides['top']} up"
+        orientation = f"{sides['left']} on the left, {sides['top']} up"
         colours = () if self.show.disabled else legend(self.show.value, classes)
         swatches = "".join(f' <b style="color:{hex_colour(c)}">■</b> {c}' for c in colours)
-        return f"{html.escape(self.scan.name)} · {where} ·{swatches}"
+        return f"{html.escape(self.scan.name)} · {orientation} ·{swatches}"

@@ -1,0 +1,86 @@
+"""Arguments that several commands share, one for each field of the settings among them."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from liverlib.pipeline.presets import PRESETS, RunSettings, default_settings
+
+
+def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
+    """``--name.field`` for each field of these settings of a run; the defaults are not set here."""
+    defaults = default_settings()
+    for name in names:
+        settings = getattr(defaults, name)
+        title = type(settings).__doc__.splitlines()[0]
+        group = parser.add_argument_group(f"{name} settings", title)
+        for field in dataclasses.fields(settings):
+            value = getattr(settings, field.name)
+            many = isinstance(value, tuple)
+            group.add_argument(
+                f"--{name}.{field.name}",
+                type=_yes_or_no if isinstance(value, bool) else type(value[0] if many else value),
+                nargs="+" if many else None,
+                metavar=field.name.upper(),
+                default=argparse.SUPPRESS,
+                help=f"{field.metadata['help']} (default: {_shown(value)})".replace("%", "%%"),
+            )
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """A run's data, name, preset and first weights, and all its settings."""
+    add_data(parser)
+    parser.add_argument(
+        "--run", metavar="NAME", help="folder below results/ (default: by settings)"
+    )
+    parser.add_argument("--preset", choices=list(PRESETS), default="demo", help="a training recipe")
+    parser.add_argument("--init", metavar="FILE", help="weights to start from, or: pretrained")
+    add_settings(parser, "phantom", "synthesis", "cube", "split", "coarse", "roi")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """``--data``, a folder of labelled scans."""
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="labelled scans (default: phantoms)"
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """``--workers``, a number of processes."""
+    parser.add_argument("--workers", type=int, metavar="N", help="default: one a processor")
+
+
+def add_series(parser: argparse.ArgumentParser) -> None:
+    """``--series``, one of several in a DICOM folder."""
+    parser.add_argument("--series", help="number, description or UID, where a folder holds several")
+
+
+def settings_of(options: argparse.Namespace) -> RunSettings:
+    """The settings of the preset, with what was given on the command line."""
+    settings = default_settings(getattr(options, "preset", "demo"))
+    if getattr(options, "init", None) is not None:
+        settings = dataclasses.replace(settings, init=options.init)
+    for name, value in vars(options).items():
+        if "." in name:
+            group, field = name.split(".")
+            value = tuple(value) if isinstance(value, list) else value
+            changed = dataclasses.replace(getattr(settings, group), **{field: value})
+            settings = dataclasses.replace(settings, **{group: changed})
+    return settings
+
+
+def short(path: Path) -> Path:
+    """The path from here, where it lies below."""
+    here = Path.cwd()
+    return path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in ("yes", "no", "true", "false"):
+        raise argparse.ArgumentTypeError("say yes or no")
+    return text.lower() in ("yes", "true")

@@ -1,0 +1,110 @@
+"""The tumours of a phantom: lobed ellipsoids in the liver, soft-edged, some with a rim."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .body import Body
+from .canvas import Canvas
+from .sdf import Block, ellipsoid, random_rotation, union
+
+
+@dataclass(frozen=True)
+class TumourKind:
+    """The appearance of a tumour, in HU and mm."""
+
+    contrast: float  # to the liver
+    edge: float  # mm over which the contrast fades
+    bumps: float  # unevenness of the outline, a fraction of the radius
+    rim: float
+    necrosis: float  # how much darker the centre is
+    texture: float
+
+
+def draw_tumours(canvas: Canvas, body: Body, count: int, random: np.random.Generator) -> None:
+    """`count` tumours of 5–60 mm anywhere in the liver; the first one is never tiny.
+
+    Most of a patient's tumours are of one kind.
+    """
+    inside = np.argwhere(canvas.liver[::3, ::3, ::2] > 0.9) * (3, 3, 2)
+    if not len(inside):
+        return
+    common, typical = _kind(body, random), random.lognormal(3.5, 0.45)
+    for n in range(count):
+        least = 20 if n == 0 else 5
+        diameter = float(np.clip(typical * random.lognormal(0, 0.5), least, 60))
+        centre = inside[random.integers(len(inside))]
+        kind = common if random.random() < 0.8 else _kind(body, random)
+        _draw_tumour(canvas, body, centre, diameter / 2, kind, random)
+
+
+def _kind(body: Body, random: np.random.Generator) -> TumourKind:
+    """A random kind of tumour for a patient."""
+    liver = body.hu["liver"]
+    bright = random.random() < (0.3 if body.phase == "arterial" else 0.12) or liver < 38
+    size = random.uniform(16, 24) if random.random() < 0.1 else random.uniform(26, 62)
+    return TumourKind(
+        contrast=size if bright else -min(size, max(liver - 4, 15)),
+        edge=random.uniform(1, 6),
+        bumps=random.uniform(0, 0.3),
+        rim=random.uniform(15, 60) if random.random() < 0.25 else 0,
+        necrosis=random.uniform(12, 45) if random.random() < 0.3 else 0,
+        texture=random.uniform(2, 9),
+    )
+
+
+def _draw_tumour(
+    canvas: Canvas,
+    body: Body,
+    centre: np.ndarray,
+    radius: float,
+    kind: TumourKind,
+    random: np.random.Generator,
+) -> None:
+    """One tumour around a voxel; it replaces liver alone."""
+    block = _voxels_around(canvas, centre, 1.6 * radius + 8)
+    box = block.box
+    distance = _lobed(block, radius, random)
+    distance += kind.bumps * radius * _bumps(block, radius, random)
+    liver = canvas.liver[box].copy()
+    value = body.hu["liver"] + kind.contrast + kind.texture * canvas.texture[box]
+    if kind.rim and radius > 6:
+        value += kind.rim * np.exp(-(((distance + 2) / 1.8) ** 2))
+    if kind.necrosis and radius > 9:
+        value -= kind.necrosis * np.clip(-(distance + 0.45 * radius) / 4, 0, 1)
+    cover = np.clip(0.5 - distance / max(kind.edge, float(canvas.edge)), 0, 1) * liver
+    canvas.hu[box] += cover * (value - canvas.hu[box])
+    sharp = np.clip(0.5 - distance / canvas.edge, 0, 1)
+    np.maximum(canvas.tumour[box], sharp * liver, out=canvas.tumour[box])
+
+
+def _voxels_around(canvas: Canvas, centre: np.ndarray, radius: float) -> Block:
+    """The voxels within `radius` mm of one, their coordinates counted from it."""
+    reach = np.ceil(radius / canvas.spacing).astype(int)
+    first, last = np.maximum(centre - reach, 0), np.minimum(centre + reach + 1, canvas.shape)
+    indices = np.ogrid[tuple(map(slice, first, last))]
+    lines = [(i - c) * mm for i, c, mm in zip(indices, centre, canvas.spacing, strict=True)]
+    axes = np.broadcast_arrays(*(line.astype(np.float32) for line in lines))
+    return Block(*axes, first, None)
+
+
+def _lobed(block: Block, radius: float, random: np.random.Generator) -> np.ndarray:
+    """Distance to an ellipsoid with up to two smaller ones melted into its side."""
+    radii = radius * np.exp(random.normal(0, 0.14, 3))
+    distance = ellipsoid(block, (0, 0, 0), radii, random_rotation(1, random))
+    for _ in range(int(random.integers(0, 3))):
+        direction = random.normal(0, 1, 3)
+        centre = 0.65 * radius * direction / np.linalg.norm(direction)
+        lobe = ellipsoid(block, centre, radii * random.uniform(0.45, 0.7))
+        distance = union(distance, lobe, 0.4 * radius)
+    return distance
+
+
+def _bumps(block: Block, radius: float, random: np.random.Generator) -> np.ndarray:
+    """Smooth unevenness at the scale of a tumour: a few random waves."""
+    total = np.zeros(block.x.shape, np.float32)
+    for _ in range(4):
+        k = random.normal(0, 1.6 / radius, 3).astype(np.float32)
+        start = np.float32(random.uniform(0, 6.3))
+        total += np.sin(k[0] * block.x + k[1] * block.y + k[2] * block.z + start)
+    return total / 2

@@ -1,0 +1,55 @@
+// The text around the pictures: what lies at the crosshair, what a slice holds, what colours mean.
+
+import { KINDS } from "./paint.js";
+import { facts, state, volume } from "./state.js";
+import { countKinds } from "./strip.js";
+import { PLANES, voxelIndex } from "./volume.js";
+
+const CLASSES = ["background", "liver", "tumour"];
+
+function hounsfield(level) {
+  const [first, last] = [facts.levels[0], facts.levels[255]];
+  if (level === 0) return `≤ ${first} HU`;
+  if (level === 255) return `≥ ${last} HU`;
+  const [before, hu, after] = facts.levels.slice(level - 1, level + 2);
+  return `${hu} ± ${Math.max(hu - before, after - hu) / 2} HU`;
+}
+
+// In voxels of the scan, which has more of them where the page is averaged down or cropped.
+function scanVoxel() {
+  return state.at.map((i, axis) => facts.origin[axis] + i * facts.factor[axis]);
+}
+
+function millimetres() {
+  if (!facts.spacing_known) return "mm unknown";
+  const at = [...state.at, 1];
+  const mm = facts.affine.map((row) => row.reduce((sum, value, i) => sum + value * at[i], 0));
+  return `${mm.map((value) => value.toFixed(1).replace("-0.0", "0.0")).join(", ")} mm`;
+}
+
+export function readOut() {
+  const i = voxelIndex(volume, state.at);
+  const parts = [`voxel ${scanVoxel().join(", ")}`, millimetres(), hounsfield(volume.levels[i])];
+  if (facts.has.label) parts.push(`reference: ${CLASSES[volume.pairs[i] & 3]}`);
+  if (facts.has.mask) parts.push(`prediction: ${CLASSES[volume.pairs[i] >> 2]}`);
+  return parts.join(" · ");
+}
+
+export function describeSlice(plane, slice) {
+  const counts = volume.pairs ? countKinds(plane, slice) : [];
+  const content = counts.map((n, kind) => (n ? KINDS[kind] : "")).filter(Boolean).join(", ");
+  return `slice ${slice + 1} of ${volume.shape[PLANES[plane].through]}${content && `: ${content}`}`;
+}
+
+// Kinds whose colours are painted.
+export function legendKinds() {
+  if (!volume.pairs || state.hidden) return [];
+  if (state.show === "difference") return ["agreed", "missed", "extra"];
+  return ["liver", "tumour"].filter((kind) => state[kind]);
+}
+
+// What the painted classes belong to.
+export function legendNote() {
+  const both = `${state.contour ? "dotted" : "filled"}: reference, line: prediction`;
+  return { label: "reference", mask: "prediction", both, difference: "" }[state.show];
+}

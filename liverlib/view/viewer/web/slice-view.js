@@ -1,0 +1,97 @@
+// A view of each plane: its picture, the letters and the crosshair on it, its slider.
+
+import { byId, element } from "./dom.js";
+import { makeBuffers, makePalette, paintLayers, paintSlice } from "./paint.js";
+import { describeSlice, readOut } from "./readout.js";
+import { facts, state, volume } from "./state.js";
+import { BANDS } from "./strip.js";
+import { PLANES, PLANE_NAMES, pointOfVoxel, sideLetters, sliceWalk } from "./volume.js";
+
+export const views = [];
+let paint = null; // layers and palette, kept while only the crosshair moves
+
+export function makeViews() {
+  views.push(...PLANE_NAMES.map(makeView));
+}
+
+function makeView(plane) {
+  const slices = volume.shape[PLANES[plane].through];
+  const slider = makeSlider(plane, slices);
+  const strip = element("canvas", { width: slices, height: BANDS.length, ariaHidden: "true" });
+  const name = element("div", { className: "name", ariaHidden: "true" });
+  const picture = makePicture(plane);
+  const sides = ["left", "right", "top", "bottom"].map((side) =>
+    element("span", { className: `side ${side}`, ariaHidden: "true" }),
+  );
+  const frame = element("div", { className: "frame" }, picture.picture, ...sides);
+  const track = element("div", { className: "track" }, strip, slider);
+  const root = element("section", { className: "view" }, name, frame, track);
+  root.dataset.plane = plane;
+  root.setAttribute("aria-label", `${plane} view`);
+  byId("views").append(root);
+  return { plane, root, frame, name, sides, slider, strip, ...picture };
+}
+
+function makePicture(plane) {
+  const { across, up } = PLANES[plane];
+  const [width, height] = [volume.shape[across], volume.shape[up]];
+  const canvas = element("canvas", { width, height });
+  canvas.setAttribute("role", "img");
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+  const image = context.createImageData(width, height);
+  const crossAcross = element("div", { className: "cross across" });
+  const crossDown = element("div", { className: "cross down" });
+  const picture = element("div", { className: "picture" }, canvas, crossAcross, crossDown);
+  const buffers = makeBuffers(image.data.buffer);
+  return { picture, canvas, context, image, buffers, crossAcross, crossDown };
+}
+
+function makeSlider(plane, slices) {
+  const slider = element("input", { type: "range", min: 0, max: slices - 1, step: 1 });
+  slider.setAttribute("aria-label", `${plane} slice`);
+  if (volume.pairs) slider.title = `The strip, from the top: ${BANDS.join(", ")}`;
+  return slider;
+}
+
+// Draws all slices now.
+export function draw() {
+  paint ??= choosePaint();
+  for (const view of views) {
+    if (view.root.hidden) continue;
+    const slice = state.at[PLANES[view.plane].through];
+    const walk = sliceWalk(volume, view.plane, slice, state.radiological);
+    paintSlice(volume, walk, paint.layers, paint.palette, view.buffers);
+    view.context.putImageData(view.image, 0, 0);
+    showPosition(view, slice);
+  }
+  byId("readout").textContent = readOut();
+}
+
+function choosePaint() {
+  const layers = volume.pairs ? paintLayers(state) : [];
+  return { layers, palette: makePalette(state, facts.levels, facts.colours) };
+}
+
+function showPosition(view, slice) {
+  const [x, y] = pointOfVoxel(volume, view.plane, state.at, state.radiological);
+  view.crossDown.style.left = `${100 * x}%`;
+  view.crossAcross.style.top = `${100 * y}%`;
+  view.slider.value = slice;
+  const text = describeSlice(view.plane, slice);
+  view.name.textContent = `${view.plane} ${slice + 1} / ${view.strip.width}`;
+  view.slider.setAttribute("aria-valuetext", text);
+  view.canvas.setAttribute("aria-label", `${view.plane}, ${text}`);
+}
+
+// What changes with the state but not from slice to slice.
+export function refreshViews() {
+  paint = null;
+  byId("views").classList.toggle("armed", state.armed);
+  byId("views").classList.toggle("sharp", !state.smooth);
+  for (const view of views) {
+    view.root.classList.toggle("active", view.plane === state.active);
+    const letters = sideLetters(view.plane, state.radiological);
+    view.sides.forEach((side, i) => (side.textContent = letters[i]));
+    view.crossAcross.hidden = view.crossDown.hidden = !state.cross;
+  }
+}

@@ -1,0 +1,53 @@
+// What the page shows: facts that Python wrote into it, and the state that the reader changes.
+
+export const facts = JSON.parse(document.getElementById("facts").textContent);
+export const compares = facts.has.label && facts.has.mask;
+
+export const state = {
+  at: facts.start.slice(), // the crosshair, in voxels of this page
+  active: "axial", // the plane that keys, wheel and play move
+  layout: facts.layout,
+  width: facts.window[0],
+  level: facts.window[1],
+  show: facts.show,
+  liver: true,
+  tumour: true,
+  contour: false,
+  hidden: false,
+  opacity: facts.opacity,
+  radiological: true,
+  cross: true,
+  smooth: true,
+  playing: false,
+  armed: false, // whether the wheel moves slices
+};
+
+export const volume = {}; // as volume.makeVolume makes it; empty until it is decoded
+
+// `draw` shows the slices; `refresh` shows everything else, which changes seldom.
+const listeners = { draw: null, refresh: null };
+let frame = 0;
+
+export function connect(draw, refresh) {
+  Object.assign(listeners, { draw, refresh });
+}
+
+export function moveTo(at) {
+  state.at = at;
+  drawSoon();
+}
+
+export function change(changes) {
+  Object.assign(state, changes);
+  drawSoon();
+  listeners.refresh();
+}
+
+// However much changes, the slices are drawn once a frame.
+function drawSoon() {
+  if (frame) return;
+  frame = requestAnimationFrame(() => {
+    frame = 0;
+    listeners.draw();
+  });
+}
