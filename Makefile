@@ -1,7 +1,7 @@
 # make install · run · lab · test          (needs Python 3.11–3.13 with venv; makes its own .venv)
 #   make run DATA=folder                   the same on your own labelled scans
 #   make run TORCH_INDEX=address           torch from another index, the smaller CPU build for one
-#   make run ARGS="--liver.epochs 30"      anything that `liverlib run --help` lists
+#   make run ARGS="--roi.epochs 30"       anything that `liverlib run --help` lists
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -22,39 +22,33 @@ lab: $(VENV)/.ready
 test: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
 	LIVERLIB_FAST=1 LIVERLIB_HOME=$$(mktemp -d) $(BIN)/python -m pytest --nbval-lax \
 		--nbval-current-env --nbval-cell-timeout=600 notebooks
 
 # 20,000 damaged scans and labels: a right cube or a clear refusal, or it is listed. Minutes.
 fuzz: $(VENV)/.ready-dev
-	$(BIN)/python tests/fuzz.py 20000
+	$(BIN)/python tests/support/fuzz.py 20000
 
 # Runs every notebook at full length and keeps its outputs, for those who read them on a web page.
 notebooks: $(VENV)/.ready-dev
-	$(BIN)/python tests/keep_outputs.py notebooks/*.ipynb
+	$(BIN)/python tests/support/keep_outputs.py notebooks/*.ipynb
 
-# The weights in liverlib/weights: minutes on a GPU, most of a day on two cores, both looks at once;
-# then both go on, an hour on two cores; at last it is chosen how readily a tumour is
-# called.
-WEIGHTS = OMP_NUM_THREADS=1 $(BIN)/liverlib train --preset shipped --run shipped
-THEN = --start results/shipped/weights.safetensors \
-	--body.epochs 4 --body.steps 150 --body.batch 2 --body.learning_rate 3e-4 \
-	--body.warmup 50 --body.average 0.995 --body.seed 6 \
-	--liver.epochs 10 --liver.steps 150 --liver.batch 2 --liver.learning_rate 3e-4 \
-	--liver.warmup 50 --liver.average 0.995 --liver.seed 6
+# The weights in liverlib/weights: from nothing (minutes on a GPU, most of a day on two cores), then
+# gently on (an hour on two cores); at last it is chosen how readily a voxel is called tumour.
+TRAIN = OMP_NUM_THREADS=1 $(BIN)/liverlib train
 weights: $(VENV)/.ready
-	for look in body liver; do $(WEIGHTS) --look $$look & done; wait
-	$(WEIGHTS)
-	$(BIN)/liverlib train --preset shipped --run shipped-then $(THEN)
-	$(BIN)/python benchmarks/calibrate.py results/shipped/weights.safetensors \
-		--then results/shipped-then -o liverlib/weights/shipped.safetensors
+	$(TRAIN) --preset pretrain --run pretrain
+	$(TRAIN) --preset finetune --run finetune --init results/pretrain/weights.safetensors
+	$(BIN)/python benchmarks/weights/calibrate.py results/pretrain/weights.safetensors \
+		--then results/finetune -o liverlib/weights/pretrained.safetensors
 
 # The notebooks as in Colab: the versions it ships of what differs most, neither liverlib nor what
 # Colab lacks installed, alone in an empty folder, the project (its last commit) behind a git URL.
 test-colab: $(VENV)-colab/.ready
 	folder=$$(mktemp -d) && cp notebooks/*.ipynb $$folder && cd $$folder && LIVERLIB_FAST=1 \
-		LIVERLIB_PROJECT="file://$(CURDIR)" PYTHONPATH="$(CURDIR)/tests/colab" \
+		LIVERLIB_PROJECT="file://$(CURDIR)" PYTHONPATH="$(CURDIR)/tests/support/colab" \
 		"$(abspath $(VENV))-colab/bin/python" -m pytest -q --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=600 $$folder && rm -rf $$folder
 

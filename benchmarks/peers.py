@@ -1,9 +1,9 @@
-"""The networks and recipes that benchmarks/train.py and gpu.py set side by side.
+"""Networks and recipes that speed/gpu.py, speed/step.py and quality/train.py set side by side.
 
-Peers come from their own packages, with the settings they are published with:
+Peers come from their own packages, with their published settings:
 `pip install --no-deps monai dynamic-network-architectures nnunetv2`. To their advantage they
-compute in the machine's best precision, channels last where that is faster, their next batch is
-made while they learn, and nnU-Net is spared its random changes, which pay in trainings of days.
+compute in the machine's best precision, channels last where that is faster. Their next batch is
+made while they learn. nnU-Net is spared its augmentation, which pays in trainings of days.
 """
 
 import math
@@ -35,15 +35,15 @@ class Recipe:
     patch: int  # edge of what it learns from
     divisor: int  # of its image's edge
     batch: int = 2  # cubes a step
-    crop: Crop = lambda image, classes, random, n: [(image, classes)]  # n: place in the batch
-    poly: bool = False  # the rate falls to nothing, as (1 − share of the time)^0.9
+    crop: Crop = lambda image, classes, random, n: [(image, classes)]  # n: index in the batch
+    poly: bool = False  # the rate falls to nothing, as (1 − fraction of the time)^0.9
     clip: float = math.inf
     standardised: bool = False  # grey values to mean 0 and deviation 1 of the foreground
     float32: bool = False  # else at the machine's best precision, as ours
     channels_last: bool = False  # where it makes the network faster on CPUs
 
     def update(self, image: Tensor, classes: Tensor, done: float = 0.0) -> float:
-        """One step of the optimiser on a batch, when a share `done` of the time is over."""
+        """One step of the optimiser on a batch, when a fraction `done` of the time is over."""
         for group in self.optimizer.param_groups:
             group["lr"] = group.setdefault("first_lr", group["lr"]) * self._falling(done)
         deepest = self.patch // self.divisor
@@ -63,7 +63,7 @@ class Recipe:
 
 def original(patch: int) -> Recipe:
     """The original project's: whole cubes, cross-entropy, float32."""
-    network = UNet3D(ORIGINAL.channels, ORIGINAL.fold, ORIGINAL.norm)
+    network = UNet3D(ORIGINAL.channels, ORIGINAL.block_size, ORIGINAL.norm)
     return Recipe(
         network, torch.optim.Adam(network.parameters(), ORIGINAL.learning_rate),
         lambda logits, classes: F.cross_entropy(logits, classes[:, 0].long()),
@@ -72,13 +72,13 @@ def original(patch: int) -> Recipe:
 
 
 def liverlib(patch: int) -> Recipe:
-    """Our network, loss and optimiser alone; how it is really trained is `Ours`."""
+    """The network, loss and optimiser alone; `entrants.OwnTraining` is the whole training."""
     network = UNet3D()
-    rate, decay = ROI_DEFAULTS.learning_rate, ROI_DEFAULTS.decay
+    rate, decay = ROI_DEFAULTS.learning_rate, ROI_DEFAULTS.weight_decay
     return Recipe(
         network, torch.optim.AdamW(network.parameters(), rate, weight_decay=decay),
         lambda logits, classes: dice_cross_entropy(
-            logits.float(), torch.cat([classes == one for one in range(3)], 1).float()
+            logits.float(), torch.cat([classes == value for value in range(3)], 1).float()
         ),
         patch, network.divisor, clip=ROI_DEFAULTS.clip,
     )  # fmt: skip
@@ -105,7 +105,7 @@ def unet_of_monai(norm: str) -> nn.Module:
 
 
 def dynunet(patch: int) -> Recipe:
-    """MONAI's dynunet_pipeline: three supervised heads, DiceCE, SGD; its random changes too."""
+    """MONAI's dynunet_pipeline: three supervised heads, DiceCE, SGD; its augmentation too."""
     from monai.losses import DiceCELoss
     from monai.networks.nets import DynUNet
 
@@ -121,7 +121,7 @@ def dynunet(patch: int) -> Recipe:
         lambda heads, classes: sum(
             0.5**n * loss(head.float(), classes) for n, head in enumerate(heads.unbind(1))
         ),
-        patch, 2**halvings, crop=_pos_neg(patch, 1, _changes()), poly=True, standardised=True,
+        patch, 2**halvings, crop=_pos_neg(patch, 1, _augmentation()), poly=True, standardised=True,
     )  # fmt: skip
 
 
@@ -148,8 +148,8 @@ def plain_conv_unet(patch: int) -> Recipe:
 
     def supervised(heads: Sequence[Tensor], classes: Tensor) -> Tensor:
         sizes = [head.shape[2:] for head in heads]
-        truths = [F.interpolate(classes, size, mode="nearest-exact") for size in sizes]
-        return loss([head.float() for head in heads], truths)
+        labels = [F.interpolate(classes, size, mode="nearest-exact") for size in sizes]
+        return loss([head.float() for head in heads], labels)
 
     return Recipe(
         network, _sgd(network), supervised, patch, 2 ** (stages - 1),
@@ -164,7 +164,7 @@ def _sgd(network: nn.Module) -> torch.optim.Optimizer:
     )
 
 
-def _pos_neg(patch: int, samples: int, changes: Callable = lambda pair: pair) -> Crop:
+def _pos_neg(patch: int, samples: int, augment: Callable = lambda pair: pair) -> Crop:
     """MONAI's own crops, half of them around a voxel of the foreground."""
     from monai.transforms import RandCropByPosNegLabeld
 
@@ -174,13 +174,13 @@ def _pos_neg(patch: int, samples: int, changes: Callable = lambda pair: pair) ->
     cut.set_random_state(0)
 
     def crop(image: Tensor, classes: Tensor, random: np.random.Generator, n: int) -> list[Pair]:
-        cuts = map(changes, cut({"image": image[0], "label": classes[0]}))
-        return [tuple(one[key].as_tensor()[None] for key in ("image", "label")) for one in cuts]
+        cuts = map(augment, cut({"image": image[0], "label": classes[0]}))
+        return [tuple(pair[key].as_tensor()[None] for key in ("image", "label")) for pair in cuts]
 
     return crop
 
 
-def _changes() -> Callable:
+def _augmentation() -> Callable:
     from monai import transforms as t
 
     chain = t.Compose([
@@ -195,15 +195,15 @@ def _changes() -> Callable:
 
 
 def _third_foreground(patch: int) -> Crop:
-    """nnU-Net's: of two crops the second lies around a voxel of a class that is there."""
+    """nnU-Net's: of two crops the second lies around a voxel of a class that it holds."""
 
     def crop(image: Tensor, classes: Tensor, random: np.random.Generator, n: int) -> list[Pair]:
         edge = np.array(image.shape[2:])
         low = random.integers(0, edge - patch + 1)
-        present = [one for one in (1, 2) if (classes == one).any()]
+        present = [value for value in (1, 2) if (classes == value).any()]
         if n == 1 and present:
-            places = (classes[0, 0] == random.choice(present)).nonzero().numpy()
-            low = np.clip(random.choice(places) - patch // 2, 0, edge - patch)
+            voxels = (classes[0, 0] == random.choice(present)).nonzero().numpy()
+            low = np.clip(random.choice(voxels) - patch // 2, 0, edge - patch)
         x, y, z = (slice(start, start + patch) for start in low.tolist())
         return [(image[:, :, x, y, z], classes[:, :, x, y, z])]
 

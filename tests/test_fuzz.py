@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from phantoms import simple_case
 
-from conftest import simple_case
 from liverlib.core.errors import LiverlibError
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import read_scan
@@ -34,7 +34,7 @@ def test_damaged_files_end_in_a_right_cube_or_a_refusal():
 
 def test_the_fuzzer_sees_what_goes_wrong(tmp_path, monkeypatch):
     case = damage.write_input(1, tmp_path)
-    monkeypatch.setattr("liverlib.preprocessing.cube.to_cube", lambda *_: 1 / 0)
+    monkeypatch.setattr("liverlib.preprocessing.cache.to_cube", lambda *_: 1 / 0)
     case.image.write_bytes(damage.sources()[0][0])
     case.label.write_bytes(damage.sources()[0][1])
     with pytest.raises(ZeroDivisionError):

@@ -9,7 +9,6 @@ import hashlib
 import json
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,9 @@ from liverlib.models.weights import PRETRAINED
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
 from liverlib.synthesis.label_maps import LabelMapSettings, make_label_map, write_label_maps
 from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
-from liverlib.training.settings import TrainSettings
 
 TENSORS = "847df902a2f98bbd624cc2cfacbb8e4f704953f6ead2802472b26349ba8e882f"
+CUBES = CubeSettings(), CubeSettings(crop="liver", window=ROI_WINDOW)
 
 
 def digest(*arrays: np.ndarray) -> str:
@@ -39,19 +38,14 @@ def tensors(path: Path) -> str:
 
 
 def phantoms() -> dict[str, str]:
-    settings, kinds = PhantomSettings(), (CubeSettings(), second(CubeSettings()))
-    found = {}
+    settings, digests = PhantomSettings(), {}
     for index in (0, 1):
         scan, label = make_phantom(index, settings)
-        found[f"phantom {index}"] = digest(scan.voxels, label.voxels, scan.grid.affine)
-        for kind in kinds:
+        digests[f"phantom {index}"] = digest(scan.voxels, label.voxels, scan.grid.affine)
+        for kind in CUBES:
             cube = to_cube(scan, label, kind)
-            found[f"cube {kind.crop} {index}"] = digest(cube.image, cube.soft_labels)
-    return found
-
-
-def second(first: CubeSettings) -> CubeSettings:
-    return replace(first, crop="liver", window=ROI_WINDOW)
+            digests[f"cube {kind.crop} {index}"] = digest(cube.image, cube.soft_labels)
+    return digests
 
 
 def label_maps() -> dict[str, str]:
@@ -62,18 +56,17 @@ def label_maps() -> dict[str, str]:
 def synthetic() -> dict[str, str]:
     from liverlib.synthesis.generator import SyntheticScans
 
-    settings, found = LabelMapSettings(count=2), {}
+    settings, digests = LabelMapSettings(count=2), {}
     with tempfile.TemporaryDirectory() as folder:
         paths = write_label_maps(folder, settings, 1)
-        for kind in (CubeSettings(), second(CubeSettings())):
-            for window in (0, 64):
-                training = TrainSettings(window=window, seed=3)
-                scans = SyntheticScans(paths, settings.spacing, kind, training)
+        for kind in CUBES:
+            for size in (0, 64):
+                scans = SyntheticScans(paths, settings.spacing, kind, size, 0.67 + 0.2, seed=3)
                 for n in range(2):
                     batch = scans.batch(range(2 * n, 2 * n + 2))
-                    name = f"synthetic {kind.crop} {window} {n}"
-                    found[name] = digest(*(tensor.numpy() for tensor in batch))
-    return found
+                    name = f"synthetic {kind.crop} {size} {n}"
+                    digests[name] = digest(*(tensor.numpy() for tensor in batch))
+    return digests
 
 
 def masks() -> dict[str, str]:

@@ -1,1 +1,3 @@
-"""TODO."""
+"""The command ``liverlib``."""
+
+__all__ = ["data", "evaluate", "main", "options", "segment", "train"]

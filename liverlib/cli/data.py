@@ -8,7 +8,7 @@ from liverlib.core.files import read_json, size_on_disk
 from liverlib.data.cases import find_dataset, labelled, present
 from liverlib.pipeline.paths import home
 from liverlib.pipeline.run import Run
-from liverlib.preprocessing.cache import folder_of, kept, prune
+from liverlib.preprocessing.cache import cube_groups, folder_of, prune
 from liverlib.preprocessing.cache import prepare as prepare_cubes
 
 from .options import add_settings, add_workers, settings_of, short
@@ -50,7 +50,7 @@ def cache(options: argparse.Namespace) -> None:
     folder = home() / "data" / "cubes"
     if options.prune is not None:
         print(f"freed {prune(folder, options.prune) / 1e6:.0f} MB")
-    groups = kept(folder)
+    groups = cube_groups(folder)
     for group in groups:
         used = time.strftime("%Y-%m-%d", time.localtime(group.used))
         name, size = group.folder.name, group.size / 1e6

@@ -13,7 +13,7 @@ def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
     defaults = default_settings()
     for name in names:
         settings = getattr(defaults, name)
-        title = type(settings).__doc__.splitlines()[0]
+        title = str(type(settings).__doc__).splitlines()[0]
         group = parser.add_argument_group(f"{name} settings", title)
         for field in dataclasses.fields(settings):
             value = getattr(settings, field.name)

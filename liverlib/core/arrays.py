@@ -1,11 +1,20 @@
 """Arrays without a meaning: boxes, connected components, quotients."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from scipy import ndimage
 
 from .errors import LiverlibError
 
 Box = tuple[slice, slice, slice]  # in the order of the axes
+Spacing = np.ndarray | Sequence[float]  # mm from voxel to voxel along each axis
+
+
+def to_box(sides: Iterable[slice]) -> Box:
+    """Three slices as a box."""
+    x, y, z = sides
+    return x, y, z
 
 
 def crop_to_content(*arrays: np.ndarray) -> list[np.ndarray]:

@@ -19,8 +19,8 @@ from tqdm.auto import tqdm
 
 from .errors import LiverlibError
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class Stopped(Exception):
@@ -28,11 +28,11 @@ class Stopped(Exception):
 
 
 def in_processes(
-    work: Callable[..., Result],
+    work: Callable[..., _Result],
     calls: Sequence[tuple],
     workers: int | Executor | None = None,
     title: str = "",
-) -> Iterator[Result]:
+) -> Iterator[_Result]:
     """`work(*arguments)` for each of `calls`, in order, with a progress bar.
 
     `workers` is a number of processes, None for one a processor, or an executor to submit to. With
@@ -56,8 +56,8 @@ def in_processes(
 
 
 def _submitted(
-    pool: Executor, work: Callable[..., Result], calls: Sequence[tuple], title: str
-) -> Iterator[Result]:
+    pool: Executor, work: Callable[..., _Result], calls: Sequence[tuple], title: str
+) -> Iterator[_Result]:
     futures = [pool.submit(work, *arguments) for arguments in calls]
     try:
         for future in tqdm(futures, title):
@@ -86,22 +86,22 @@ def _single_threaded() -> Iterator[None]:
 
 
 def in_threads(
-    work: Callable[[Item], Result], items: Sequence[Item], threads: int, stop: Event
-) -> Iterator[Result]:
+    work: Callable[[_Item], _Result], items: Sequence[_Item], threads: int, stop: Event
+) -> Iterator[_Result]:
     """`work` of each item, in order, in several threads.
 
     The first error sets `stop` and is raised. Work that takes long checks `stop` and raises
     `Stopped`. `stop` is set, too, when the caller takes no more results.
     """
 
-    def guarded(item: Item) -> Result:
+    def guarded(item: _Item) -> _Result:
         try:
             return work(item)
         except BaseException:
             stop.set()
             raise
 
-    futures: list[Future[Result]] = []
+    futures: list[Future[_Result]] = []
     with ThreadPoolExecutor(threads) as pool:
         try:
             futures += [pool.submit(guarded, item) for item in items]
@@ -118,11 +118,11 @@ def in_threads(
 
 
 def prefetch(
-    make: Callable[[Item], Result], items: Iterable[Item], threads: int = 1
-) -> Iterator[Result]:
+    make: Callable[[_Item], _Result], items: Iterable[_Item], threads: int = 1
+) -> Iterator[_Result]:
     """`make` of each item, in order; the next `threads` items are made while one is used."""
     with ThreadPoolExecutor(threads) as pool:
-        pending: deque[Future[Result]] = deque()
+        pending: deque[Future[_Result]] = deque()
         for item in items:
             pending.append(pool.submit(make, item))
             if len(pending) > threads:

@@ -28,8 +28,15 @@ Named = dict[str, Path]  # files by the name of their case
 class Case:
     """A patient's scan, and its label if it has one.
 
-    For a case that was streamed into cubes, `sha256` identifies the content of scan and label. The
-    cubes are found by it, and the files themselves may be absent.
+    Args:
+        name: unique in its dataset, such as "liver_3".
+        image: the scan's NIfTI file.
+        label: the label's, None for a case without.
+        patient: equal for all scans of a person; where empty, the name serves.
+        sha256: of scan and label, for a case that was streamed into cubes. The cubes are found by
+            it, and the files themselves may be absent.
+
+    >>> scan, label = Case("liver_3", Path("scan.nii.gz"), Path("label.nii.gz")).read()
     """
 
     name: str
@@ -83,9 +90,13 @@ def find_cases(folder: str | Path) -> list[Case]:
 def find_dataset(folder: str | Path) -> Dataset:
     """The only dataset in a folder or below it, with its labelled and unlabelled cases.
 
-    Raises `LiverlibError` where there is none or more than one, and for an image without its
-    label or a label without its image. Hidden files and folders, such as macOS' ``._`` files, are
-    left out.
+    Hidden files and folders, such as macOS' ``._`` files, are left out. Raises `LiverlibError`
+    where there is no dataset or more than one, and for an image without its label or the reverse.
+
+    Args:
+        folder: of a dataset in the layout of MSD, nnU-Net or LiTS, or a folder above it.
+
+    >>> print(find_dataset("data/Task03_Liver"))
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -90,7 +90,8 @@ def chosen(members: Sequence[Member], cases: int | str | Sequence[str]) -> dict[
         if name not in paired and name not in unlabelled:
             exists = name in {*images, *labels}
             what = "lacks scan or label there" if exists else "is not there"
-            raise LiverlibError(f"{name}: {what}. Labelled: {paired[0]} to {paired[-1]}.")
+            known = f"{paired[0]} to {paired[-1]}" if paired else "none"
+            raise LiverlibError(f"{name}: {what}. Labelled: {known}.")
     return {
         name: [images[name], labels[name]] if name in images else [unlabelled[name]]
         for name in names

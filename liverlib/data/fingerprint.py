@@ -1,30 +1,28 @@
 """The fingerprint of a dataset, and everything in it that looks wrong, before days of training.
 
-A suspicion is not an error: nothing is refused that reads. It is what a person should look at.
+A suspicion is not an error: it refuses nothing, it says what a person should look at.
 """
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from liverlib.core.arrays import components
 from liverlib.core.errors import LiverlibError
 from liverlib.core.parallel import in_processes
 from liverlib.core.text import table
-from liverlib.io.nifti import read_label
-from liverlib.io.volume import Volume
+from liverlib.io.nifti import read_header, read_label
+from liverlib.io.volume import Grid, Volume
 
 from . import lits
 from .cases import Case, present
 
-PERCENTILES = (
-    0.5,
-    50.0,
-    99.5,
-)  # of the liver with its tumours, as nnU-Net's fingerprint takes them
-LIVER_HU, LIVER_ML = (0, 250), (500, 5000)
-FIGURES = {
+PERCENTILES = (0.5, 50.0, 99.5)  # of the liver with its tumours, as in nnU-Net's fingerprint
+LIVER_HU, LIVER_ML = (0, 250), (500, 5000)  # usual ranges
+TITLES = {  # of the measures in a fingerprint
     "spacing": "mm from slice to slice",
     "shape": "slices",
     "liver_ml": "liver, ml",
@@ -32,45 +30,61 @@ FIGURES = {
     "tumour_ml": "tumours, ml",
     "burden": "tumour / liver",
 }
+Row = dict[str, Any]  # of a table of cases
 
 
-def examine(cases: Sequence[Case], workers: int | None = None) -> list[dict]:
-    """One row a case: as `workspace.describe`, with the liver's HU, and "suspicions", in words.
+def describe(case: Case) -> Row:
+    """A row of a table of cases: shape, spacing in mm, orientation, liver and tumours.
 
-    "hu" are `PERCENTILES` of the liver, tumours included; "range" is the whole scan's. A case that
-    cannot be read has its name and the suspicion alone.
+    "tumours" counts connected tumours, and "burden" is tumour / liver. Volumes in ml are NaN where
+    the spacing is unknown. Without a label, liver and tumours are NaN. Raises `LiverlibError` as
+    `present` and `read_label` do.
+    """
+    present([case])
+    if case.label is None:
+        return _row(case.name, read_header(case.image), None)
+    label = read_label(case.label)
+    return _row(case.name, label.grid, label.voxels)
+
+
+def examine(cases: Sequence[Case], workers: int | None = None) -> list[Row]:
+    """A row for each case, for `fingerprint`: that of `describe`, and what looks wrong.
+
+    It adds "hu", the `PERCENTILES` of liver and tumours, "range", the least and the most of the
+    scan in HU, and "suspicions", a list of texts. A case that cannot be read has its name and one
+    suspicion. `workers` is a number of processes, None for one a processor.
     """
     rows = list(in_processes(_examine, [(case,) for case in cases], workers, "check"))
-    for row, more in zip(rows, _across(cases, rows), strict=True):
+    for row, more in zip(rows, _compare(cases, rows), strict=True):
         row["suspicions"] += more
         row.pop("digest", None)
     return rows
 
 
-def fingerprint(rows: Sequence[Mapping]) -> str:
-    """The rows of `examine` as text: each figure's least, middle and most, axes, HU, suspicions."""
+def fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of `examine` as text: least, middle and most of each measure, and all suspicions.
+
+    Args:
+        rows: what `examine` returns for the cases of a dataset.
+
+    >>> print(fingerprint(examine(find_dataset("data/Task03_Liver").cases)))
+    """
     read = [row for row in rows if "shape" in row]
-    lines = []
-    for key, title in FIGURES.items():
-        values = [row[key][2] if isinstance(row[key], tuple) else row[key] for row in read]
-        known = [value for value in map(float, values) if np.isfinite(value)]
-        spread = np.quantile(known, (0, 0.5, 1)) if known else [np.nan] * 3
-        names = dict(zip(("least", "middle", "most"), map(float, spread), strict=True))
-        lines.append({"": title} | names | {"cases": len(known)})
     axes = Counter(row["orientation"] for row in read)
-    free = sum(row["tumours"] == 0 for row in read)
-    text = [table(lines), "", "axes     " + ", ".join(f"{a} {n}" for a, n in axes.most_common())]
+    text = [table([_spread(title, key, read) for key, title in TITLES.items()]), ""]
+    text += ["axes     " + ", ".join(f"{name} {count}" for name, count in axes.most_common())]
     hu = np.array([row["hu"] for row in read if np.isfinite(row["hu"]).all()])
     if hu.size:
         low, middle, high = np.median(hu, axis=0)
         text.append(f"liver    {low:.0f} to {high:.0f} HU, {middle:.0f} in the middle (medians)")
+    free = sum(row["tumours"] == 0 for row in read)
     text += [f"tumours  none in {free} of {len(read)} cases", "", *suspicion_lines(rows)]
     return "\n".join(text)
 
 
-def suspicion_lines(rows: Sequence[Mapping]) -> list[str]:
-    """Every suspicion on a line; equal ones of several cases together."""
-    by_text = defaultdict(list)
+def suspicion_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The suspicions of all rows, one a line; cases with the same suspicion share the line."""
+    by_text: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for text in row["suspicions"]:
             by_text[text].append(row["name"])
@@ -79,31 +93,56 @@ def suspicion_lines(rows: Sequence[Mapping]) -> list[str]:
     return [f"? {_listed(names)}: {text}" for text, names in by_text.items()]
 
 
-def _examine(case: Case) -> dict:
+def _row(name: str, grid: Grid, classes: np.ndarray | None) -> Row:
+    """The row of `describe`; `classes` are the label's voxels."""
+    row: Row = {
+        "name": name,
+        "shape": grid.shape,
+        "spacing": tuple(grid.spacing.round(2).tolist()),
+        "orientation": grid.orientation,
+    }
+    if classes is None:
+        return row | dict.fromkeys(("liver_ml", "tumours", "tumour_ml", "burden"), np.nan)
+    liver, tumour = int((classes >= 1).sum()), int((classes == 2).sum())
+    return row | {
+        "liver_ml": liver * grid.voxel_ml,
+        "tumours": components(classes == 2)[1],
+        "tumour_ml": tumour * grid.voxel_ml,
+        "burden": tumour / liver if liver else float("nan"),
+    }
+
+
+def _spread(title: str, key: str, rows: Sequence[Mapping[str, Any]]) -> Row:
+    """Least, middle and most of a measure, of spacing and shape along the last axis."""
+    values = [row[key][2] if isinstance(row[key], tuple) else row[key] for row in rows]
+    known = [value for value in map(float, values) if np.isfinite(value)]
+    spread = np.quantile(known, (0, 0.5, 1)) if known else [np.nan] * 3
+    named = dict(zip(("least", "middle", "most"), map(float, spread), strict=True))
+    return {"": title} | named | {"cases": len(known)}
+
+
+def _examine(case: Case) -> Row:
+    """The row of a case, with a digest of its voxels for `_compare`."""
     try:
         scan, label = case.read()
-        described = describe(case) if label is not None else _undescribed(case, scan)
     except LiverlibError as error:
         return {"name": case.name, "suspicions": [str(error)]}
-    liver = scan.voxels[label.voxels >= 1] if label is not None else np.empty(0)
-    thin = np.rint(scan.voxels[::2, ::2, ::2]).astype(np.int32)
-    row = described | {
+    if label is None:
+        row, liver = _row(case.name, scan.grid, None), np.empty(0)
+    else:
+        row, liver = _row(case.name, label.grid, label.voxels), scan.voxels[label.voxels >= 1]
+    subsampled = np.rint(scan.voxels[::2, ::2, ::2]).astype(np.int32)
+    row |= {
         "hu": tuple(np.percentile(liver, PERCENTILES)) if liver.size else (np.nan,) * 3,
         "range": (float(scan.voxels.min()), float(scan.voxels.max())),
-        "digest": hashlib.blake2b(thin.tobytes()).hexdigest(),
+        "digest": hashlib.blake2b(subsampled.tobytes()).hexdigest(),
     }
-    about_label = _of_label(row, scan, label) if label is not None else []
-    return row | {"suspicions": [*_of_scan(row, scan), *about_label, *_of_lits(row, scan)]}
+    of_label = _of_label(row, scan, label) if label is not None else []
+    return row | {"suspicions": [*_of_scan(row, scan), *of_label, *_of_lits(row, scan)]}
 
 
-def _undescribed(case: Case, scan: Volume) -> dict:
-    unknown = dict.fromkeys(("liver_ml", "tumours", "tumour_ml", "burden"), np.nan)
-    spacing = tuple(scan.grid.spacing.round(2).tolist())
-    place = {"shape": scan.grid.shape, "spacing": spacing, "orientation": scan.grid.orientation}
-    return {"name": case.name} | place | unknown
-
-
-def _of_scan(row: Mapping, scan: Volume) -> Iterator[str]:
+def _of_scan(row: Row, scan: Volume) -> Iterator[str]:
+    """Suspicions about the scan: spacing, shape, Hounsfield units."""
     if not scan.grid.spacing_known:
         yield "its spacing is not to be believed (an identity affine): no mm, no ml"
     elif not (scan.grid.spacing.min() >= 0.3 and scan.grid.spacing.max() <= 8):
@@ -117,7 +156,8 @@ def _of_scan(row: Mapping, scan: Volume) -> Iterator[str]:
         yield "values below -3100 or above 4100 HU: padding, metal, or a wrong slope"
 
 
-def _of_label(row: Mapping, scan: Volume, label: Volume) -> Iterator[str]:
+def _of_label(row: Row, scan: Volume, label: Volume) -> Iterator[str]:
+    """Suspicions about the liver: intensity, volume, position."""
     liver = np.argwhere(label.voxels[::2, ::2] >= 1)
     if not liver.size:
         yield "its label holds no liver"
@@ -133,8 +173,9 @@ def _of_label(row: Mapping, scan: Volume, label: Volume) -> Iterator[str]:
         yield "the liver lies on the patient's left: mirrored?"
 
 
-def _of_lits(row: Mapping, scan: Volume) -> Iterator[str]:
-    if (number := lits.number(row["name"])) is None:
+def _of_lits(row: Row, scan: Volume) -> Iterator[str]:
+    """Suspicions where a case of LiTS differs from what is known about it."""
+    if (number := lits.case_number(row["name"])) is None:
         return
     if lits.tumour_free(row["name"]) and row["tumours"] > 0:
         yield "LiTS has no tumour here, this label has: another labelling, or another case?"
@@ -144,44 +185,22 @@ def _of_lits(row: Mapping, scan: Volume) -> Iterator[str]:
         yield "LiTS has a false identity affine here, this file another: corrected, or resampled?"
 
 
-def _across(cases: Sequence[Case], rows: Sequence[Mapping]) -> Iterator[list[str]]:
-    """Suspicions that only show where cases are compared."""
-    alike, people = defaultdict(list), defaultdict(list)
+def _compare(cases: Sequence[Case], rows: Sequence[Row]) -> Iterator[list[str]]:
+    """The suspicions of each case that only a comparison of cases shows: copies, same patients."""
+    by_voxels: dict[str, list[str]] = defaultdict(list)
+    by_patient: dict[str, list[str]] = defaultdict(list)
     for case, row in zip(cases, rows, strict=True):
-        alike[row.get("digest", case.name)].append(case.name)
-        people[case.patient or case.name].append(case.name)
+        by_voxels[row.get("digest", case.name)].append(case.name)
+        by_patient[case.patient or case.name].append(case.name)
     for case, row in zip(cases, rows, strict=True):
-        same = alike[row.get("digest", case.name)]
-        person = people[case.patient or case.name]
+        copies = by_voxels[row.get("digest", case.name)]
+        scans = by_patient[case.patient or case.name]
         yield [
-            *([f"the same voxels in {_listed(same)}"] if len(same) > 1 else []),
-            *([f"the same patient in {_listed(person)}: kept on one side"] if person[1:] else []),
+            *([f"the same voxels in {_listed(copies)}"] if len(copies) > 1 else []),
+            *([f"the same patient in {_listed(scans)}: kept on one side"] if scans[1:] else []),
         ]
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def describe(case: Case) -> dict:
-    """One row of a table of cases: shape, spacing, orientation, liver and tumours.
-
-    Lesions are connected tumours; millilitres are NaN where the spacing is not to be believed.
-    """
-    from liverlib.core.arrays import components
-
-    present([case])
-    label = read_label(case.label)
-    grid, liver = label.grid, int((label.voxels >= 1).sum())
-    tumour = int((label.voxels == 2).sum())
-    return {
-        "name": case.name,
-        "shape": grid.shape,
-        "spacing": tuple(grid.spacing.round(2).tolist()),
-        "orientation": grid.orientation,
-        "liver_ml": liver * grid.voxel_ml,
-        "tumours": components(label.voxels == 2)[1],
-        "tumour_ml": tumour * grid.voxel_ml,
-        "burden": tumour / liver if liver else float("nan"),
-    }

@@ -27,7 +27,7 @@ FOLDERS = ("imagesTr", "labelsTr", "imagesTs")
 _ELSEWHERE = (
     "Use a mirror, or download the tar with a browser and give its path: --url Task03_Liver.tar."
 )
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 class Remote:
@@ -70,7 +70,7 @@ class Remote:
 
         return self._tried(read_range)
 
-    def _tried(self, action: Callable[[], Result]) -> Result:
+    def _tried(self, action: Callable[[], _Result]) -> _Result:
         for pause in PAUSES:
             try:
                 return action()

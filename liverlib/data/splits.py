@@ -46,9 +46,17 @@ def split(
 ) -> dict[str, list[Case]]:
     """Cases for "train", "validation" and "test"; no patient is in two of them.
 
-    `validation` and `test` count patients. The split depends on the cases and the seed, not on the
-    order of the cases. LiTS cases that are known to have no tumour are spread evenly. Raises
-    `LiverlibError` where nobody is left to train on.
+    The split depends on the cases and the seed, not on the order of the cases. LiTS cases that are
+    known to have no tumour are spread evenly. Raises `LiverlibError` where nobody is left to train
+    on.
+
+    Args:
+        cases: labelled cases, as `find_dataset` and `labelled` give them.
+        validation: number of patients that steer the training.
+        test: number of patients to score.
+        seed: of the shuffle.
+
+    >>> parts = split(cases, validation=2, test=4)
     """
     order = _shuffled(cases, seed)
     _check_enough(order, validation, test)

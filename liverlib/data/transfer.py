@@ -20,8 +20,8 @@ from liverlib.io.nifti_bytes import verify
 
 from .remote_tar import REQUEST_BYTES, Member
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class Transfer:
@@ -46,8 +46,8 @@ class Transfer:
         )
 
     def each(
-        self, work: Callable[[Item], Result], items: Sequence[Item], threads: int
-    ) -> Iterator[Result]:
+        self, work: Callable[[_Item], _Result], items: Sequence[_Item], threads: int
+    ) -> Iterator[_Result]:
         """`work` of each item, in order, in several threads, under one progress bar.
 
         The first error stops all fetching, and is raised.
@@ -83,7 +83,7 @@ class Transfer:
                 part.unlink()
 
     def _fetch(self, member: Member) -> tuple[Path, tuple[int, ...]]:
-        """A part and its shape. A broken one is fetched once more: it may have broken in transit."""
+        """A part and its shape. A broken one is fetched once more: transit may have broken it."""
         part = self.folder / member.name
         for _ in range(2):
             self._fill(part, member)

@@ -31,7 +31,7 @@ class Measure:
     lits_script: float | None = None
 
 
-def mean(of: str, name: str, values: Sequence[float]) -> Measure:
+def mean(of: str, name: str, values: Sequence[float] | np.ndarray) -> Measure:
     """The mean of the values that are known; NaN ones are left out."""
     known = [value for value in values if not np.isnan(value)]
     return quotient(of, name, known, [1] * len(known), len(known), len(values) - len(known))
@@ -40,8 +40,8 @@ def mean(of: str, name: str, values: Sequence[float]) -> Measure:
 def quotient(
     of: str,
     name: str,
-    parts: Sequence[float],
-    wholes: Sequence[float],
+    parts: Sequence[float] | np.ndarray,
+    wholes: Sequence[float] | np.ndarray,
     n: int,
     left_out: int = 0,
 ) -> Measure:
@@ -51,8 +51,8 @@ def quotient(
 
 
 def bootstrap_interval(
-    values: Sequence[float],
-    wholes: Sequence[float] | None = None,
+    values: Sequence[float] | np.ndarray,
+    wholes: Sequence[float] | np.ndarray | None = None,
     seed: int = 0,
     n: int = 2000,
     level: float = 0.95,
@@ -63,12 +63,12 @@ def bootstrap_interval(
     lesions of all. What is resampled are the cases. Equal values and seed give equal bounds; no
     values give NaN. With few cases the interval is too narrow.
     """
-    values = np.asarray(values, float)
-    wholes = np.ones(values.size) if wholes is None else np.asarray(wholes, float)
-    if not wholes.sum():
+    parts = np.asarray(values, float)
+    counts = np.ones(parts.size) if wholes is None else np.asarray(wholes, float)
+    if not counts.sum():
         return np.nan, np.nan
-    sampled = np.random.default_rng(seed).integers(values.size, size=(n, values.size))
-    sums, counts = values[sampled].sum(1), wholes[sampled].sum(1)
+    sampled = np.random.default_rng(seed).integers(parts.size, size=(n, parts.size))
+    sums, counts = parts[sampled].sum(1), counts[sampled].sum(1)
     quotients = sums[counts > 0] / counts[counts > 0]  # a sample without lesions says nothing
     low, high = np.quantile(quotients, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

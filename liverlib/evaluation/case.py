@@ -7,13 +7,12 @@ the definition is kept and the error is not. What cannot be measured is NaN, and
 means are taken. Scores belong on the scan's own grid.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from liverlib.core.arrays import crop_to_content, ratio
+from liverlib.core.arrays import Spacing, crop_to_content, ratio
 from liverlib.io.nifti import read_label
 from liverlib.io.volume import Volume
 
@@ -79,7 +78,7 @@ class CaseResult:
 
 
 def compare_masks(
-    reference: np.ndarray, predicted: np.ndarray, spacing: Sequence[float] | None = None
+    reference: np.ndarray, predicted: np.ndarray, spacing: Spacing | None = None
 ) -> ObjectResult:
     """Measures two masks (X, Y, Z) on one grid; `spacing` in mm, None where it is unknown.
 
@@ -112,7 +111,7 @@ def compare_masks(
 def score_case(
     reference: np.ndarray,
     predicted: np.ndarray,
-    spacing: Sequence[float] | None = None,
+    spacing: Spacing | None = None,
     name: str = "",
     lits_script: ScriptCase | None = None,
 ) -> CaseResult:
@@ -145,8 +144,8 @@ def score_volumes(
     """`score_case` of a label and a mask on the same grid, in mm where its spacing is known."""
     grid, script = reference.grid, None
     if as_lits_script:
-        stored = (grid.to_stored(volume.voxels) for volume in (reference, predicted))
-        script = script_case(*stored, grid.header.get_zooms()[:3])
+        stored = [grid.to_stored(volume.voxels) for volume in (reference, predicted)]
+        script = script_case(stored[0], stored[1], grid.header.get_zooms()[:3])
     spacing = grid.spacing if grid.spacing_known else None
     return score_case(reference.voxels, predicted.voxels, spacing, name, script)
 

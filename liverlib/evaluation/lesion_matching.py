@@ -5,7 +5,7 @@ the reference and tp + fp that in the prediction, whatever their order; the offi
 merges lesions instead, and can arrive at negative counts.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
-from liverlib.core.arrays import components, crop_to_content, ratio
+from liverlib.core.arrays import Spacing, components, crop_to_content, ratio
 
 from .overlap import voxel_ml
 
@@ -58,9 +58,7 @@ class LesionMatching:
         n, m = self.shared.shape
         return lesion_counts(tp, n - tp, m - tp)
 
-    def counts_by_size(
-        self, spacing: Sequence[float], above: float = 0.5
-    ) -> dict[str, LesionCounts]:
+    def counts_by_size(self, spacing: Spacing, above: float = 0.5) -> dict[str, LesionCounts]:
         """The same for each of `SIZES`: tp and fn by the reference's size, fp by the predicted."""
         rows, columns = match(self.iou, above)
         reference, predicted = (
@@ -69,7 +67,7 @@ class LesionMatching:
         )
         groups = reference[rows], np.delete(reference, rows), np.delete(predicted, columns)
         return {
-            size: lesion_counts(*(np.count_nonzero(group == i) for group in groups))
+            size: lesion_counts(*(int(np.count_nonzero(group == i)) for group in groups))
             for i, size in enumerate(SIZES)
         }
 
@@ -89,9 +87,9 @@ class LesionMatching:
 def match_lesions(reference: np.ndarray, predicted: np.ndarray) -> LesionMatching:
     """The lesions of two tumour masks (X, Y, Z); raises `LiverlibError` for unequal shapes."""
     cropped = crop_to_content(reference, predicted)
-    numbered = [components(mask != 0)[0] for mask in cropped]
-    shared, reference_voxels, predicted_voxels = shared_voxels(*numbered)
-    return LesionMatching(*numbered, reference_voxels, predicted_voxels, shared)
+    numbered_reference, numbered_predicted = (components(mask != 0)[0] for mask in cropped)
+    shared, voxels, others = shared_voxels(numbered_reference, numbered_predicted)
+    return LesionMatching(numbered_reference, numbered_predicted, voxels, others, shared)
 
 
 def shared_voxels(
@@ -102,12 +100,12 @@ def shared_voxels(
     Also returns the voxels of each lesion of the first and of the second.
     """
     inside = reference > 0
-    sizes = [
+    voxels, others = (
         np.bincount(numbered[numbered > 0], minlength=1)[1:] for numbered in (reference, predicted)
-    ]
-    n, m = (len(voxels) + 1 for voxels in sizes)
+    )
+    n, m = len(voxels) + 1, len(others) + 1
     pairs = reference[inside].astype(np.intp) * m + predicted[inside]
-    return np.bincount(pairs, minlength=n * m).reshape(n, m)[1:, 1:], *sizes
+    return np.bincount(pairs, minlength=n * m).reshape(n, m)[1:, 1:], voxels, others
 
 
 def match(iou: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:
@@ -137,7 +135,7 @@ def pool(counts: Iterable[LesionCounts]) -> LesionCounts:
     return lesion_counts(*np.sum(each, axis=0, dtype=int)) if each else lesion_counts(0, 0, 0)
 
 
-def equivalent_diameter(voxels: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+def equivalent_diameter(voxels: np.ndarray, spacing: Spacing) -> np.ndarray:
     """Diameter in mm of the ball that holds as much as so many voxels."""
     return np.cbrt(6 / np.pi * 1000 * voxel_ml(spacing) * np.asarray(voxels))
 

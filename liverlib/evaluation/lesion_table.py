@@ -13,7 +13,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
-from liverlib.core.arrays import Box, ratio
+from liverlib.core.arrays import Box, ratio, to_box
 from liverlib.core.errors import LiverlibError
 from liverlib.io.volume import Grid, Volume
 
@@ -91,7 +91,8 @@ def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
 
     Raises `LiverlibError` where scan, mask and probabilities are not of one shape.
     """
-    probability, volumes = None, ()
+    probability: np.ndarray | None = None
+    volumes: tuple[float, ...] = ()
     if not isinstance(mask, Volume):
         probability, volumes, mask = mask.probability(TUMOUR), mask.tumour_ml_each, mask.mask
     given = [array for array in (scan.voxels, mask.voxels, probability) if array is not None]
@@ -139,7 +140,7 @@ def _parts(classes: np.ndarray) -> Iterator[tuple[np.ndarray, Box]]:
     sizes = np.bincount(components.ravel())[1:]
     boxes = ndimage.find_objects(components)
     for i in np.argsort(-sizes, kind="stable"):
-        box = tuple(
+        box = to_box(
             slice(whole.start + part.start, whole.start + part.stop)
             for whole, part in zip(tumours[0], boxes[i], strict=True)
         )
@@ -148,11 +149,12 @@ def _parts(classes: np.ndarray) -> Iterator[tuple[np.ndarray, Box]]:
 
 def _lesion(part: np.ndarray, box: Box, grid: Grid, other: np.ndarray | None) -> Lesion:
     inside = np.argwhere(part)
-    nearest = ((inside - inside.mean(0)) ** 2).sum(1).argmin()
+    centre = ((inside - inside.mean(0)) ** 2).sum(1).argmin()
     world = inside @ grid.affine[:3, :3].T
     covered = np.nan if other is None else float((other[box][part] == TUMOUR).mean())
+    x, y, z = (int(i + side.start) for i, side in zip(inside[centre], box, strict=True))
     return Lesion(
-        at=tuple(int(i + s.start) for i, s in zip(inside[nearest], box, strict=True)),
+        at=(x, y, z),
         voxels=len(inside),
         ml=len(inside) * grid.voxel_ml,
         longest_mm=longest_diameter(world) if grid.spacing_known else np.nan,
@@ -173,7 +175,7 @@ def _measured(
     world = inside @ grid.affine[:3, :3].T + grid.affine[:3, 3]
     slices = [world[inside[:, 2] == z] for z in np.unique(inside[:, 2])]
     known = grid.spacing_known
-    centroid = world.mean(0) if known else [np.nan] * 3
+    right, front, head = (float(mm) for mm in (world.mean(0) if known else [np.nan] * 3))
     mean_probability = np.nan
     if probability is not None:
         whole = 255 if probability.dtype == np.uint8 else 1
@@ -185,7 +187,7 @@ def _measured(
         longest_axial_mm=max(map(longest_diameter, slices)) if known else np.nan,
         longest_mm=longest_diameter(world) if known else np.nan,
         mean_hu=float(scan.voxels[box][part].mean(dtype=np.float64)),
-        centroid=tuple(float(mm) for mm in centroid),
+        centroid=(right, front, head),
         to_surface_mm=float(nearest(world, rim).min()) if len(rim) else np.nan,
         probability=mean_probability,
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from liverlib.core.arrays import components, crop_to_content, ratio
+from liverlib.core.arrays import Spacing, components, crop_to_content, ratio
 
 from .lesion_matching import shared_voxels
 from .overlap import dice
@@ -38,12 +38,13 @@ class ScriptCase:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ScriptCase":
-        """The record in JSON's values, whose keys are text."""
+        """The record in JSON's values, whose keys are text and whose tuples are lists."""
         counts = {float(above): tuple(n) for above, n in values["counts"].items()}
-        return cls(**{**values, "counts": counts})
+        voxels = tuple(tuple(pair) for pair in values["voxels"])
+        return cls(**{**values, "counts": counts, "dice": tuple(values["dice"]), "voxels": voxels})
 
 
-def script_case(reference: np.ndarray, predicted: np.ndarray, zooms: Sequence[float]) -> ScriptCase:
+def script_case(reference: np.ndarray, predicted: np.ndarray, zooms: Spacing) -> ScriptCase:
     """One case. Arrays of classes in the order of the file's axes, and the header's zooms."""
     reference, predicted = crop_to_content(reference, predicted)
     tumours = reference == 2, predicted == 2
@@ -62,14 +63,14 @@ def script_case(reference: np.ndarray, predicted: np.ndarray, zooms: Sequence[fl
         lesions,
         counts,
         (dice(*livers) if exists else 0.0, dice(*tumours)),
-        tuple(_voxels(*pair) for pair in (kept, tumours)),
+        (_voxels(*kept), _voxels(*tumours)),
         _burden(reference) - (_burden(predicted) if exists else MISSING),
     )
 
 
 def script_column(cases: Sequence[ScriptCase]) -> dict[tuple[str, str], float]:
     """The script's figures over all cases, by object and measure."""
-    column = {}
+    column: dict[tuple[str, str], float] = {}
     lesions = [lesion for case in cases for lesion in case.lesions] or [WORST]
     for of, scores in (("liver", [case.liver for case in cases]), ("lesion detected", lesions)):
         column |= {(of, name): _mean(score[name] for score in scores) for name in MEASURES}
@@ -108,12 +109,12 @@ def _detect(
         table, references = _join(table.T, under).T, np.delete(references, under[1:])
     if table.size:  # each prediction keeps the one reference that it shares most with
         table = np.where(np.arange(table.shape[1]) == table.argmax(1)[:, None], table, 0)
-    for j, name in enumerate(references):  # predictions in one reference become one
-        inside = np.nonzero(table[:, j])[0]
+    for column, name in enumerate(references):  # predictions in one reference become one
+        inside = np.nonzero(table[:, column])[0]
         names[predictions[inside] - 1] = name
         table, predictions = _join(table, inside), np.delete(predictions, inside[1:])
     tp = len(predictions)
-    for i, j in zip(*np.nonzero(table), strict=True):
+    for i, j in np.argwhere(table):
         # The script asks for the prediction's old name, which may be another's new one by now.
         rows, columns = names == predictions[i], merged == references[j]
         both = predicted_voxels[rows].sum() + reference_voxels[columns].sum()
@@ -124,7 +125,7 @@ def _detect(
     return tp, names, merged
 
 
-def _join(table: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+def _join(table: np.ndarray, rows: Sequence | np.ndarray) -> np.ndarray:
     """The table with some rows added up, in the place of the first of them."""
     if len(rows) < 2:
         return table
@@ -138,14 +139,14 @@ def _lesions(
     predicted_ids: np.ndarray,
     merged: np.ndarray,
     names: np.ndarray,
-    zooms: Sequence[float],
+    zooms: Spacing,
 ) -> list[Scores]:
     reference, predicted = np.append(0, merged)[reference_ids], np.append(0, names)[predicted_ids]
     names = np.unique(names[names > 0])
     return [_scores(reference == name, predicted == name, zooms) for name in names]
 
 
-def _scores(reference: np.ndarray, predicted: np.ndarray, zooms: Sequence[float]) -> Scores:
+def _scores(reference: np.ndarray, predicted: np.ndarray, zooms: Spacing) -> Scores:
     reference, predicted = crop_to_content(reference, predicted)
     reference_voxels, predicted_voxels = np.count_nonzero(reference), np.count_nonzero(predicted)
     if not reference_voxels or not predicted_voxels:
@@ -164,7 +165,7 @@ def _voxels(reference: np.ndarray, predicted: np.ndarray) -> tuple[int, int]:
 
 
 def _burden(classes: np.ndarray) -> float:
-    return ratio(np.count_nonzero(classes == 2), np.count_nonzero(classes))
+    return ratio(int(np.count_nonzero(classes == 2)), int(np.count_nonzero(classes)))
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -1,10 +1,8 @@
 """How far two masks overlap, and how much they hold."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from liverlib.core.arrays import crop_to_content
+from liverlib.core.arrays import Spacing, crop_to_content
 
 
 def dice(reference: np.ndarray, predicted: np.ndarray) -> float:
@@ -18,11 +16,11 @@ def dice(reference: np.ndarray, predicted: np.ndarray) -> float:
     return float(2 * shared / both) if both else 1.0
 
 
-def volume_ml(mask: np.ndarray, spacing: Sequence[float] | None) -> float:
+def volume_ml(mask: np.ndarray, spacing: Spacing | None) -> float:
     """Millilitres of a mask whose voxels measure `spacing` mm; NaN where that is unknown."""
     return float(np.count_nonzero(mask) * voxel_ml(spacing))
 
 
-def voxel_ml(spacing: Sequence[float] | None) -> float:
+def voxel_ml(spacing: Spacing | None) -> float:
     """Millilitres in a voxel of so many mm; NaN where they are unknown."""
     return np.nan if spacing is None else float(np.prod(spacing)) / 1000

@@ -159,7 +159,8 @@ def _detection(of: str, counts: Sequence[LesionCounts], left_out: int = 0) -> li
         "F1": (2 * tp, 2 * tp + fn + fp),
     }
     return [
-        quotient(of, name, *pair, int(pair[1].sum()), left_out) for name, pair in quotients.items()
+        quotient(of, name, part, whole, int(whole.sum()), left_out)
+        for name, (part, whole) in quotients.items()
     ]
 
 
@@ -179,7 +180,9 @@ def _burden(cases: Sequence[CaseResult]) -> list[Measure]:
 
 def _empty(results: Iterable[ObjectResult]) -> EmptyCounts:
     kinds = [(bool(r.reference_voxels), bool(r.predicted_voxels)) for r in results]
-    return EmptyCounts(*(kinds.count(kind) for kind in ((0, 0), (0, 1), (1, 0))))
+    return EmptyCounts(
+        *(kinds.count(kind) for kind in ((False, False), (False, True), (True, False)))
+    )
 
 
 def _rows(measures: Sequence[Measure]) -> list[dict]:
@@ -239,7 +242,7 @@ def _case(values: Mapping[str, Any]) -> CaseResult:
         "detected": [_plain(ObjectResult, lesion) for lesion in values["detected"]],
         "lits_script": ScriptCase.from_dict(script) if script else None,
     }
-    return _plain(CaseResult, values | parsed)
+    return _plain(CaseResult, {**values, **parsed})
 
 
 def _plain(cls: type, values: Mapping[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from itertools import permutations, product
 import numpy as np
 from scipy.spatial import cKDTree
 
-from liverlib.core.arrays import crop_to_content
+from liverlib.core.arrays import Spacing, crop_to_content
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def surface(mask: np.ndarray, connectivity: int = 2) -> np.ndarray:
 
 
 def surface_distances(
-    reference: np.ndarray, predicted: np.ndarray, spacing: Sequence[float], connectivity: int = 2
+    reference: np.ndarray, predicted: np.ndarray, spacing: Spacing, connectivity: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
     """From each surface voxel of the reference to the nearest of the prediction, and back, in mm.
 
@@ -57,7 +57,7 @@ def surface_distances(
 
 
 def surface_score(
-    reference: np.ndarray, predicted: np.ndarray, spacing: Sequence[float], connectivity: int = 2
+    reference: np.ndarray, predicted: np.ndarray, spacing: Spacing, connectivity: int = 2
 ) -> SurfaceScore:
     """ASSD, RMSD, MSSD and HD95 of two masks; NaN where both are empty, inf where one is."""
     forth, back = surface_distances(reference, predicted, spacing, connectivity)
@@ -104,7 +104,7 @@ DIVISIONS = {
 }
 
 
-def surfels(mask: np.ndarray, spacing: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def surfels(mask: np.ndarray, spacing: Spacing) -> tuple[np.ndarray, np.ndarray]:
     """Positions (N, 3) in mm and areas (N,) in mm² of a mask's surface elements."""
     padded = np.pad(np.asarray(mask, bool), 1).view(np.uint8)
     code = np.zeros(np.subtract(padded.shape, 1), np.uint8)
@@ -114,14 +114,14 @@ def surfels(mask: np.ndarray, spacing: Sequence[float]) -> tuple[np.ndarray, np.
     return np.stack(positions, 1) * np.asarray(spacing, float), areas(spacing)[code[positions]]
 
 
-def areas(spacing: Sequence[float]) -> np.ndarray:
+def areas(spacing: Spacing) -> np.ndarray:
     """The area in mm² of the element in each of the 256 blocks; 0 in undivided ones."""
     x, y, z = spacing
     return np.linalg.norm(_normals() * [y * z, x * z, x * y], axis=-1).sum(-1)
 
 
 def surfel_distances(
-    reference: np.ndarray, predicted: np.ndarray, spacing: Sequence[float]
+    reference: np.ndarray, predicted: np.ndarray, spacing: Spacing
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Distances in mm and areas in mm²: from the reference's elements to the nearest of the
     prediction, and back. Distances to an empty mask are inf, those from one are none."""
@@ -133,7 +133,7 @@ def surfel_distances(
 def surface_dice(
     reference: np.ndarray,
     predicted: np.ndarray,
-    spacing: Sequence[float],
+    spacing: Spacing,
     tolerances: Sequence[float] = (1.0, 2.0),
 ) -> list[float]:
     """Surface Dice: the part of both surfaces' area within each tolerance (mm) of the other.
@@ -155,7 +155,7 @@ def _normals() -> np.ndarray:
     for code, triangles in DIVISIONS.items():
         inside = corners[[bit for bit in range(8) if code >> bit & 1]]
         for axes, mirrored in product(permutations(range(3)), product((0, 1), repeat=3)):
-            turned = int((1 << ((inside[:, axes] ^ mirrored) @ [4, 2, 1])).sum())
+            turned = int(np.left_shift(1, (inside[:, axes] ^ mirrored) @ [4, 2, 1]).sum())
             for same in (turned, 255 - turned):
                 normals[same, : len(triangles)] = np.array(triangles)[:, axes] / 8
     return normals

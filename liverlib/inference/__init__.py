@@ -1,1 +1,3 @@
-"""TODO."""
+"""Scan → mask with trained networks."""
+
+__all__ = ["blending", "postprocessing", "prediction", "segmenter"]

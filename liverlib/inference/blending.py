@@ -1,9 +1,10 @@
 """Where the ROI stage takes over from the coarse stage, without a seam."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from liverlib.core.arrays import Spacing
 from liverlib.preprocessing.boxes import MARGIN_MM
 from liverlib.preprocessing.cube import Cube, to_classes
 from liverlib.preprocessing.resample import SLAB
@@ -17,7 +18,7 @@ def blend(
     mask: np.ndarray,
     coarse: Located,
     roi: Located,
-    spacing: Sequence[float],
+    spacing: Spacing,
     settings: PostprocessSettings = DEFAULTS,
 ) -> None:
     """Writes into a mask (X, Y, Z) the classes that the two stages predict in the ROI's box.
@@ -29,7 +30,7 @@ def blend(
     inside[settings.removed(inside)] = 0  # what the coarse stage alone had joined to the liver
 
 
-def blended(coarse: Located, roi: Located, spacing: Sequence[float]) -> Iterator[np.ndarray]:
+def blended(coarse: Located, roi: Located, spacing: Spacing) -> Iterator[np.ndarray]:
     """Slabs (2, X, Y, ≤ SLAB) of the probabilities in the ROI's box, from feet to head."""
     box = roi[0].box
     x, y, z = _ramps(roi[0], spacing)
@@ -49,7 +50,7 @@ def fill(inside: np.ndarray, slabs: Iterable[np.ndarray]) -> None:
         inside[:, :, n * SLAB : (n + 1) * SLAB] = slab
 
 
-def _ramps(cube: Cube, spacing: Sequence[float]) -> list[np.ndarray]:
+def _ramps(cube: Cube, spacing: Spacing) -> list[np.ndarray]:
     """Along each axis of a box, from 0 at its faces to 1 at `MARGIN_MM` and deeper.
 
     A face that is the scan's own is no seam: there it is 1 at once.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from liverlib.core.arrays import Box, components
+from liverlib.core.arrays import Box, components, to_box
 from liverlib.preprocessing.boxes import liver_box
 from liverlib.preprocessing.cube import Cube, to_classes
 
@@ -72,7 +72,7 @@ def roi_box(cube: Cube, probabilities: np.ndarray, spacing: np.ndarray) -> Box |
     liver = liver_box(probabilities[0] >= 0.5, np.multiply(width, spacing))
     if liver is None:
         return None
-    return tuple(
+    return to_box(
         slice(int(np.floor(side.start + part.start * w)), int(np.ceil(side.start + part.stop * w)))
         for part, side, w in zip(liver, cube.box, width, strict=True)
     )

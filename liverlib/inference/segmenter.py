@@ -92,12 +92,11 @@ class Segmenter:
             raise LiverlibError(
                 f"{named}: made for unlike cubes. Average weights of like runs only."
             )
-        return cls(
-            **{
-                name: Stage([network for network, _ in pairs], pairs[0][1])
-                for name, pairs in stages.items()
-            }
-        )
+        ready = {
+            name: Stage([network for network, _ in pairs], pairs[0][1])
+            for name, pairs in stages.items()
+        }
+        return cls(ready["coarse"], ready.get("roi"))
 
     def predict(self, scan: Volume) -> Prediction:
         """What the stages predict of a scan: its `mask`, and how probable that is."""

@@ -34,8 +34,14 @@ def read_label(
 ) -> Volume:
     """The label in a NIfTI file, as uint8: 0 background, 1 liver, 2 tumour.
 
-    `like` is its scan: both must have the same grid. `classes` replaces values of the file, for
-    instance ``{255: 2}``. Raises `LiverlibError` for any other value and for another grid.
+    Args:
+        path: a ``.nii`` or ``.nii.gz`` file.
+        like: its scan; both must have the same grid.
+        classes: values of the file and the classes to replace them by, such as ``{255: 2}``.
+
+    Raises `LiverlibError` for any other value, for another grid, and for an unreadable file.
+
+    >>> label = read_label("label.nii.gz", like=scan)
     """
     header, raw = read_nifti(Path(path))
     slope, inter = _slope_inter(path, header)
@@ -50,12 +56,25 @@ def read_label(
     return Volume(grid.to_ras(raw.astype(np.uint8, copy=False)), grid, volume_name(path))
 
 
-def write_volume(path: str | Path, voxels: np.ndarray, grid: Grid, slope: float = 1.0) -> None:
-    """Writes an array in RAS order as a file with the affine, orientation and units of `grid`.
+def write_volume(
+    path: str | Path, volume: Volume | np.ndarray, grid: Grid | None = None, slope: float = 1.0
+) -> None:
+    """Writes a volume as a NIfTI file with the affine, orientation and units of its grid's file.
 
-    Readers see the voxels times `slope`. Equal voxels give equal bytes. Raises `LiverlibError`
-    where the folder cannot be written.
+    Equal voxels give equal bytes. Raises `LiverlibError` where the folder cannot be written.
+
+    Args:
+        path: a ``.nii`` or ``.nii.gz`` file; its folder is made.
+        volume: a volume, or voxels (X, Y, Z) in RAS order.
+        grid: of the voxels; a volume has its own.
+        slope: factor by which readers multiply the voxels.
+
+    >>> write_volume("mask.nii.gz", prediction.mask)
     """
+    voxels = volume.voxels if isinstance(volume, Volume) else volume
+    grid = volume.grid if isinstance(volume, Volume) else grid
+    if grid is None:
+        raise TypeError("write_volume needs the grid of the voxels")
     stored, header = grid.to_stored(voxels), grid.header.copy()
     header.set_data_shape(stored.shape)
     header.set_data_dtype(voxels.dtype)

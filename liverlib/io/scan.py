@@ -10,9 +10,14 @@ from .volume import Volume
 def read_scan(path: str | Path, series: str | None = None) -> Volume:
     """The scan in a NIfTI file or in a folder of DICOM files, in Hounsfield units and RAS order.
 
-    `series` names one of several DICOM series: its number, description or UID. Raises
-    `LiverlibError` for anything but a readable 3D volume of finite numbers, and for a folder
-    without CT slices or with several series of which none is named.
+    Args:
+        path: a ``.nii`` or ``.nii.gz`` file, or a folder that holds the DICOM files of a CT.
+        series: one of several DICOM series: its number, description or UID.
+
+    Raises `LiverlibError` for anything but a readable 3D volume of finite numbers, and for a
+    folder that holds no CT slices, or several series of which none is named.
+
+    >>> scan = read_scan("scan.nii.gz")
     """
     if Path(path).is_dir():
         return read_dicom(path, series)

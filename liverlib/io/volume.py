@@ -23,11 +23,19 @@ MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: metre, micron; others count 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Positions of voxels. `shape` and `affine` (voxel index → world mm) are in RAS order."""
+    """Positions of voxels in the patient, in RAS order.
+
+    Args:
+        shape: number of voxels along each axis.
+        affine: (4, 4), from voxel index to world coordinates in mm.
+        header: of the file, in the file's own order of axes.
+
+    >>> read_header("scan.nii.gz").spacing
+    """
 
     shape: tuple[int, int, int]
     affine: np.ndarray
-    header: nib.Nifti1Header = field(repr=False)  # the file's, in the file's own order
+    header: nib.Nifti1Header = field(repr=False)
 
     @classmethod
     def from_header(cls, header: nib.Nifti1Header) -> "Grid":
@@ -105,6 +113,13 @@ class Volume:
 
     A scan holds Hounsfield units: integers where the file allows, else float32. A label or a mask
     holds classes as uint8: 0 background, 1 liver, 2 tumour.
+
+    Args:
+        voxels: (X, Y, Z).
+        grid: positions of the voxels, of the same shape.
+        name: what messages and reports call it.
+
+    >>> mask = Volume(scan.voxels > 300, scan.grid, scan.name)
     """
 
     voxels: np.ndarray

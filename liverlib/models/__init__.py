@@ -1,1 +1,3 @@
-"""TODO."""
+"""The network, its weight files, and what it minimises."""
+
+__all__ = ["losses", "unet", "weights"]

@@ -11,6 +11,7 @@ eighth of the voxels. It is fully convolutional: trained on patches, applied to 
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,11 @@ class UNet3D(nn.Module):
         self, channels: Sequence[int] = (16, 32, 64, 128), block_size: int = 2, norm: bool = True
     ) -> None:
         super().__init__()
-        self.shape = {"channels": tuple(channels), "block_size": block_size, "norm": norm}
+        self.shape: dict[str, Any] = {
+            "channels": tuple(channels),
+            "block_size": block_size,
+            "norm": norm,
+        }
         self.block_size = block_size
         self.divisor = block_size * 2 ** (len(channels) - 1)
         widths = [block_size**3, *channels]

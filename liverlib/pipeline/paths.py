@@ -5,7 +5,8 @@ from pathlib import Path
 
 from liverlib.core.settings import digest
 from liverlib.data.cases import Case, find_cases
-from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION, PhantomSettings, write_dataset
+from liverlib.synthesis.phantom.dataset import write_phantoms
+from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION, PhantomSettings
 
 from .presets import default_settings
 
@@ -22,4 +23,4 @@ def phantoms(settings: PhantomSettings | None = None, workers: int | None = None
     """The cases of the phantom dataset with these settings, made where they are missing."""
     settings = settings or default_settings().phantom
     folder = home() / "data" / "phantoms" / digest(settings, PHANTOM_VERSION) / "Task03_Liver"
-    return find_cases(write_dataset(folder, settings, workers))
+    return find_cases(write_phantoms(folder, settings, workers))

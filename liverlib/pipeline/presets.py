@@ -27,12 +27,15 @@ class RunSettings:
     init: str = setting("", "weights to start from: a file, or pretrained; empty: at random")
 
 
-LARGE = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compile": True}
-LARGEST = {**LARGE, "channels": (32, 64, 128, 256, 320), "patch_size": 128}
-SYNTHETIC = {"patch_size": 0, "batch": 4, "epochs": 10, "steps": 540, "learning_rate": 2e-3,
-             "warmup": 200, "implants": 0.0, "ema_decay": 0.999}  # fmt: skip
-GENTLE = {"batch": 2, "steps": 150, "learning_rate": 3e-4, "warmup": 50, "ema_decay": 0.995,
-          "seed": 6}  # fmt: skip
+LARGE: dict[str, Any] = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compile": True}
+LARGEST: dict[str, Any] = {**LARGE, "channels": (32, 64, 128, 256, 320), "patch_size": 128}
+SYNTHETIC: dict[str, Any] = {
+    "patch_size": 0, "batch": 4, "epochs": 10, "steps": 540, "learning_rate": 2e-3, "warmup": 200,
+    "implants": 0.0, "ema_decay": 0.999,
+}  # fmt: skip
+GENTLE: dict[str, Any] = {
+    "batch": 2, "steps": 150, "learning_rate": 3e-4, "warmup": 50, "ema_decay": 0.995, "seed": 6,
+}  # fmt: skip
 
 
 def _on_gpu(coarse: int, roi: int, **settings: Any) -> RunSettings:

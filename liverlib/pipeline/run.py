@@ -89,7 +89,7 @@ class Run:
         return [path for case, path in zip(cases, paths, strict=True) if case.name in names]
 
     def batches(self, stage: str) -> "BatchSource":
-        """What a stage learns from: cubes, or synthetic scans if the settings ask for label maps."""
+        """What a stage learns from: cubes, or synthetic scans where label maps are asked for."""
         from liverlib.core.device import best_device  # torch is imported when it is needed
         from liverlib.synthesis.generator import SyntheticScans
         from liverlib.synthesis.label_maps import write_label_maps

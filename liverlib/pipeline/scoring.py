@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from liverlib import __version__
+from liverlib.core.errors import LiverlibError
 from liverlib.data.cases import Case
 from liverlib.evaluation.case import CaseResult, score_volumes
 from liverlib.evaluation.summary import Summary, summarise
@@ -36,6 +37,8 @@ def machine() -> dict[str, Any]:
 
 def _score(case: Case, segmenter: "Segmenter", folder: Path) -> CaseResult:
     scan, label = case.read()
+    if label is None:
+        raise LiverlibError(f"{case.image}: has no label. Scoring needs one: add it to labelsTr.")
     mask = segmenter.predict(scan).mask
     write_volume(folder / "masks" / f"{case.name}.nii.gz", mask.voxels, scan.grid)
     figures.save(figures.overlay(scan, label, mask), folder / "overlays" / f"{case.name}.png")

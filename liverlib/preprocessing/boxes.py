@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from liverlib.core.arrays import Box
+from liverlib.core.arrays import Box, Spacing, to_box
 from liverlib.io.volume import Volume
 
 from .resample import forwards, used
@@ -33,22 +33,22 @@ def body_box(scan: Volume, threshold: float = -300, margin_mm: float = 5) -> Box
         return whole_box(scan.grid.shape)
     largest = 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
     body = ndimage.find_objects(pieces, largest)[largest - 1]
-    margin = np.ceil(margin_mm / scan.grid.spacing).astype(int) + step
-    return tuple(
+    margins = np.ceil(margin_mm / scan.grid.spacing).astype(int) + step
+    return to_box(
         slice(max(0, int(part.start * n - m)), min(size, int(part.stop * n + m)))
-        for part, n, m, size in zip(body, step, margin, scan.grid.shape, strict=True)
+        for part, n, m, size in zip(body, step, margins, scan.grid.shape, strict=True)
     )
 
 
-def liver_box(liver: np.ndarray, spacing: Sequence[float]) -> Box | None:
+def liver_box(liver: np.ndarray, spacing: Spacing) -> Box | None:
     """The box around a mask (X, Y, Z; or classes) and `MARGIN_MM` more; None where it is empty."""
     highest = max_projection(liver.view(np.uint8))
     if not highest.any():
         return None
     x, y = used(highest.T), used(highest)
-    tight = x, y, used(liver[x, y].any(axis=(0, 1))[None])
+    tight = x, y, used(np.any(liver[x, y], axis=(0, 1))[np.newaxis])
     margin = np.ceil(MARGIN_MM / np.asarray(spacing)).astype(int).tolist()
-    return tuple(
+    return to_box(
         slice(max(0, part.start - m), min(size, part.stop + m))
         for part, m, size in zip(tight, margin, liver.shape, strict=True)
     )

@@ -22,8 +22,8 @@ from liverlib.data.cases import Case, present
 
 from .cube import Cube, CubeSettings, to_cube
 
-MAKING = 2  # raised when equal scans and settings come to give other cubes
-SEEN = "seen"  # the folder of notes: which content a file had
+CUBE_VERSION = 3  # raised when equal scans and settings come to give other cubes
+NOTES = "seen"  # the folder of notes: which content a file had
 FRESH = 2_000_000_000  # ns; a file this young may yet change without its times telling
 
 
@@ -42,8 +42,9 @@ def prepare(
     bad cases: of all of them, once the others are done, or with `strict` at the first.
     """
     folder = Path(folder)
-    paths = {case: _known(case, settings, folder) for case in cases}
-    missing = [case for case, path in paths.items() if path is None]
+    known = {case: _known(case, settings, folder) for case in cases}
+    paths = {case: path for case, path in known.items() if path}
+    missing = [case for case in known if case not in paths]
     if present(missing):
         write_json(folder_of(settings, folder) / "settings.json", to_dict(settings))
     bad = []
@@ -65,12 +66,12 @@ def prepare(
 
 def folder_of(settings: CubeSettings, folder: str | Path) -> Path:
     """Where the cubes with these settings are kept."""
-    return Path(folder) / digest(settings, MAKING)
+    return Path(folder) / digest(settings, CUBE_VERSION)
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The cubes of one kind of settings: their folder, files, and size on disk in bytes."""
+class CubeGroup:
+    """The cubes of equal settings: their folder, files, and size on disk in bytes."""
 
     folder: Path
     cubes: list[Path]
@@ -78,14 +79,14 @@ class Kept:
     used: float  # seconds since 1970
 
 
-def kept(folder: str | Path) -> list[Kept]:
+def cube_groups(folder: str | Path) -> list[CubeGroup]:
     """What the cache holds, the latest used first."""
-    found = []
-    for one in {path.parent for path in Path(folder).glob("*/*.safetensors")}:
-        cubes = sorted(one.glob("[!.]*.safetensors"))
+    groups = []
+    for subfolder in {path.parent for path in Path(folder).glob("*/*.safetensors")}:
+        cubes = sorted(subfolder.glob("[!.]*.safetensors"))
         used = max(cube.stat().st_mtime for cube in cubes)
-        found.append(Kept(one, cubes, sum(map(size_on_disk, cubes)), used))
-    return sorted(found, key=lambda one: -one.used)
+        groups.append(CubeGroup(subfolder, cubes, sum(map(size_on_disk, cubes)), used))
+    return sorted(groups, key=lambda group: -group.used)
 
 
 def prune(folder: str | Path, days: float) -> int:
@@ -94,16 +95,17 @@ def prune(folder: str | Path, days: float) -> int:
     for path in Path(folder).glob("*/*"):
         with suppress(FileNotFoundError):  # another process may be faster
             stat = path.stat()
-            made_here = path.suffix == ".safetensors" or path.parent.name == SEEN
+            made_here = path.suffix == ".safetensors" or path.parent.name == NOTES
             if made_here and stat.st_mtime <= before:
                 size = size_on_disk(path)
                 path.unlink()
                 freed += size
-    for one in Path(folder).glob("*"):
-        if one.is_dir() and one.name != SEEN and not any(one.glob("*.safetensors")):
-            (one / "settings.json").unlink(missing_ok=True)
+    for subfolder in Path(folder).glob("*"):
+        emptied = subfolder.is_dir() and not any(subfolder.glob("*.safetensors"))
+        if emptied and subfolder.name != NOTES:
+            (subfolder / "settings.json").unlink(missing_ok=True)
             with suppress(OSError):  # it holds something of the user's
-                one.rmdir()
+                subfolder.rmdir()
     return freed
 
 
@@ -184,7 +186,7 @@ def _content(file: Path, folder: Path) -> str:
 
 
 def _note(file: Path, folder: Path) -> Path:
-    return folder / SEEN / digest([str(file.resolve()), *_stat(file)])
+    return folder / NOTES / digest([str(file.resolve()), *_stat(file)])
 
 
 def _stat(file: Path) -> tuple[int, int, int, int]:

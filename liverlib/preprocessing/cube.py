@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
 
-from liverlib.core.arrays import Box
+from liverlib.core.arrays import Box, to_box
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic, write_sparse
 from liverlib.core.settings import setting
@@ -87,7 +88,7 @@ class Cube:
         if self.soft_labels is not None:
             arrays["soft_labels"] = np.ascontiguousarray(self.soft_labels)
         box = [(side.start, side.stop) for side in self.box]
-        geometry = {"box": box, "shape": self.shape, "method": self.method}
+        geometry: dict[str, Any] = {"box": box, "shape": self.shape, "method": self.method}
         geometry["checksum"] = _checksum(geometry, arrays)
         with atomic(path) as temporary:  # one entry: safetensors orders several by chance
             write_sparse(temporary, save(arrays, {"geometry": json.dumps(geometry)}))
@@ -106,9 +107,9 @@ class Cube:
             raise LiverlibError(
                 f"{path}: not a cube ({error}). Delete it; it is made anew."
             ) from error
-        box, shape = (slice(*edges) for edges in geometry["box"]), tuple(geometry["shape"])
-        soft = arrays.get("soft_labels")
-        return cls(arrays["image"], soft, tuple(box), shape, geometry["method"])
+        box = to_box(slice(*edges) for edges in geometry["box"])
+        shape, soft = tuple(geometry["shape"]), arrays.get("soft_labels")
+        return cls(arrays["image"], soft, box, shape, geometry["method"])
 
 
 def to_classes(probabilities: np.ndarray) -> np.ndarray:
@@ -130,11 +131,14 @@ def to_cube(
     from the label's liver; without one they must be given.
     """
     if box is None and settings.crop == "liver":
+        if label is None:
+            raise LiverlibError(f"{scan.name}: a cube of the liver needs a label, or a box.")
         box, level = _liver(scan, label)
     elif box is None:
         box = body_box(scan) if settings.crop == "body" else whole_box(scan.grid.shape)
-    how, window = (settings.size, settings.method), tuple(edge + level for edge in settings.window)
-    image = _shrink(scan.voxels, _edges(box), *how, window, clip(scan.voxels.dtype, *window))
+    how, (low, high) = (settings.size, settings.method), (edge + level for edge in settings.window)
+    clipped = clip(scan.voxels.dtype, low, high)
+    image = _shrink(scan.voxels, _edges(box), *how, (low, high), clipped)
     soft = _soft_labels(label.voxels, box, *how) if label is not None else None
     return Cube(image, soft, box, scan.grid.shape, settings.method)
 

@@ -1,4 +1,4 @@
-"""Labelled cases of a remote dataset straight into cubes: their scans are never kept."""
+"""Labelled cases of a remote dataset, straight into cubes: their scans are not kept."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +8,12 @@ from liverlib.core.files import write_json
 from liverlib.core.settings import to_dict
 from liverlib.data.cases import Case, note_streamed, streamed
 from liverlib.data.download import SPARE, TASK03, chosen, members_at
-from liverlib.data.transfer import Transfer, side_by_side
+from liverlib.data.transfer import Transfer
 
 from .cache import contents, cube_of, folder_of, streamed_cube
 from .cube import CubeSettings
 
-CUBE = 3  # bytes a voxel of a cube: one for the image, two for what it holds
+CUBE_BYTES = 3  # a voxel of a cube: one byte for the image, two for the soft labels
 
 
 def fetch_cubes(
@@ -23,42 +23,56 @@ def fetch_cubes(
     kinds: Sequence[CubeSettings] = (CubeSettings(),),
     cubes: str | Path = "data/cubes",
 ) -> list[Path]:
-    """The cubes of the labelled `cases`, of each kind, in the cache `cubes`; the scans are dropped.
+    """The cubes of the labelled `cases`, one of each kind, in the cache `cubes`.
 
-    They are those that `cache.prepare` makes from files. No more than two cases are on disk at a
-    time, hidden in `to`. Raises as `fetch` does; a case that makes no cube, its label on another
-    grid for instance, is said when all others are made.
+    They equal those that `cache.prepare` makes from files. The scans are deleted; at most two
+    cases are on disk at a time, hidden in `to`. Raises as `download.fetch` does. Raises
+    `LiverlibError` for cases that make no cube, once all others are made.
     """
-    to, cubes, refused = Path(to), Path(cubes), []
+    to, cubes = Path(to), Path(cubes)
     groups = {
         name: group for name, group in chosen(members_at(url, to), cases).items() if len(group) == 2
     }
-    noted = {case.name: case for case in streamed(to)}
-    made = {
-        name: [streamed_cube(noted[name], settings, cubes) for settings in kinds]
-        for name in groups
-        if name in noted
-    }
-    missing = [name for name in groups if None in made.get(name, [None])]
+    made = _made(to, list(groups), kinds, cubes)
+    missing = [name for name in groups if name not in made]
+    refused: list[str] = []
     for settings in kinds:
         write_json(folder_of(settings, cubes) / "settings.json", to_dict(settings))
 
     def make(name: str) -> None:
-        case = Case(name, *transfer.sound(groups[name]))
+        image, label = transfer.fetch(groups[name])
+        case = Case(name, image, label)
         try:
             made[name] = [cube_of(case, settings, cubes) for settings in kinds]
-            note_streamed(to, name, [m.name for m in groups[name]], contents(case, cubes))
+            files = [member.name for member in groups[name]]
+            note_streamed(to, name, files, contents(case, cubes))
         except LiverlibError as error:
             refused.append(str(error))
         for part in case.files:
             part.unlink()
 
     largest = sorted(sum(member.size for member in groups[name]) for name in missing)[-2:]
-    room = SPARE + sum(largest) + len(missing) * sum(CUBE * one.size**3 for one in kinds)
+    cube_bytes = sum(CUBE_BYTES * settings.size**3 for settings in kinds)
+    room = SPARE + sum(largest) + len(missing) * cube_bytes
     transfer = Transfer(to, [member for name in missing for member in groups[name]], room)
     transfer.drop_all_but([member for name in missing[:2] for member in groups[name]])
-    for _ in side_by_side(make, missing, 2, transfer):
+    for _ in transfer.each(make, missing, 2):
         pass
     if refused:
         raise LiverlibError("these cases made no cube, all others did:\n" + "\n".join(refused))
     return [path for name in groups for path in made[name]]
+
+
+def _made(
+    to: Path, names: Sequence[str], kinds: Sequence[CubeSettings], cubes: Path
+) -> dict[str, list[Path]]:
+    """The cubes of the cases that have all kinds of them already, by the case's name."""
+    notes = {case.name: case for case in streamed(to)}
+    made = {}
+    for name in names:
+        if name in notes:
+            paths = [streamed_cube(notes[name], settings, cubes) for settings in kinds]
+            known = [path for path in paths if path]
+            if len(known) == len(kinds):
+                made[name] = known
+    return made

@@ -30,8 +30,10 @@ class LabelMap:
         """The label map in a file, of voxels of `spacing` mm."""
         with safe_open(path, "pt") as file:
             tissue = file.get_tensor("tissue").to(device)
-            arrays = (file.get_tensor(name).numpy() for name in ("table", "liver", "body"))
-            return cls(tissue, *arrays, spacing)
+            table, liver, body = (
+                file.get_tensor(name).numpy() for name in ("table", "liver", "body")
+            )
+        return cls(tissue, table, liver, body, spacing)
 
 
 class Deformation:

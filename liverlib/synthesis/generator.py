@@ -1,9 +1,9 @@
-"""Scans drawn from anatomies while a network learns, on its device, never twice the same.
+"""Synthetic CTs made from label maps while a network trains, on its device, never twice the same.
 
-A network that has seen every shape, contrast and noise takes a real scan for one more variation
-(Billot et al., SynthSeg, Medical Image Analysis 2023). Each draw turns and bends an anatomy,
-chooses the field of view, gives every tissue another grey value, adds tumours and what only looks
-like one, and then what a scanner adds. Only the window that is looked at is drawn.
+A network that has seen every shape, contrast and noise takes a real scan for one more variation:
+domain randomisation (Billot et al., SynthSeg, Medical Image Analysis 2023). Each draw deforms a
+label map, chooses the field of view, gives every tissue another grey value, adds lesions and hard
+negatives, and at last the artefacts of a scanner. Only the patch that is asked for is computed.
 """
 
 from collections.abc import Sequence
@@ -11,153 +11,178 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.random import shuffled_index
 from liverlib.preprocessing.cube import CubeSettings
-from liverlib.training.settings import TrainSettings
 
-from .artefacts import breathe, scanned
-from .contrast import parenchyma, tissues
-from .deformation import Deformation, LabelMap, view
-from .lesions import WATERY, Liver, draw_cysts, draw_gallbladder, draw_patches, draw_tumours
-from .noise import smooth
-from .phantom.body import IN_THE_BELLY
+from .artefacts import add_artefacts, breathe
+from .contrast import Contrast, hard_negatives_in_fat, parenchyma, sample_contrast
+from .deformation import Deformation, LabelMap, field_of_view
+from .lesions import (
+    CYST_MIN_HU,
+    LiverPatch,
+    add_cysts,
+    add_gallbladder,
+    add_perfusion_patches,
+    add_tumours,
+)
+from .noise import smooth_noise
 
-GENERATOR_VERSION = 6  # raised when equal settings and anatomies come to give other scans
-SIZE = {"body": 0.5, "liver": 0.85}  # a factor on radii in voxels, by look
-# Places within a voxel, in shares of it, whose mean it shows: the corners of a tetrahedron.
-WITHIN = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
+GENERATOR_VERSION = 6  # raised when equal settings and label maps come to give other scans
+LESION_SCALE = {"body": 0.5, "liver": 0.85}  # a factor on radii in voxels, by the cube's crop
+# Positions within a voxel, as fractions of it, whose mean it shows: a tetrahedron's corners.
+SUBVOXEL = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
 
 
 class SyntheticScans:
-    """Windows of cubes of anatomies; what the nth draw shows depends on the seed and n alone.
+    """Patches of synthetic cubes; the nth draw depends on the seed and n alone.
 
-    Takes the place of `windows.PatchSampler`: `cube` says what the cubes cover, `settings` how large
-    the windows are and how often they lie in a liver. The maps, of voxels of `spacing` mm, stay on
-    the device once read, 20 MB each or so. Raises LiverlibError for cubes of whole scans.
+    A `training.sampler.BatchSource`. The label maps stay on the device once read, about 20 MB each.
+
+    Args:
+        paths: files of label maps (`label_maps.write_label_maps`).
+        spacing: mm between their voxels.
+        cube: what the cubes cover; crop "body" or "liver", else raises LiverlibError.
+        patch_size: edge of a patch in voxels; 0: the whole cube.
+        liver_fraction: fraction of patches around a voxel of the liver; the others lie anywhere.
     """
 
-    lesions = True  # some are drawn
+    lesions = True  # some patches hold tumours
 
     def __init__(
         self,
         paths: Sequence[Path],
         spacing: float,
         cube: CubeSettings,
-        settings: TrainSettings,
+        patch_size: int = 0,
+        liver_fraction: float = 0.0,
+        seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        if cube.crop not in SIZE:
-            looks = " or ".join(SIZE)
-            raise LiverlibError(f"Scans are drawn of the {looks}, not cube.crop={cube.crop}.")
+        if cube.crop not in LESION_SCALE:
+            crops = " or ".join(LESION_SCALE)
+            raise LiverlibError(
+                f"Scans are synthesised of the {crops}, not with cube.crop={cube.crop}. "
+                "Choose one of these."
+            )
         self.paths, self.spacing, self.cube = list(paths), spacing, cube
-        self.settings, self.device = settings, device
-        self.edge = min(settings.window or cube.size, cube.size)
-        self.kept: dict[int, LabelMap] = {}
+        self.edge = min(patch_size or cube.size, cube.size)
+        self.liver_fraction, self.seed, self.device = liver_fraction, seed, device
+        self._loaded: dict[int, LabelMap] = {}
+
+    def __len__(self) -> int:
+        """The number of label maps."""
+        return len(self.paths)
 
     def batch(self, draws: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Image (n, 1, …) and occupancy (n, 2, …) of so many draws, both uint8 as in cubes."""
-        images, batch_labels = zip(*map(self._draw, draws), strict=True)
-        return torch.cat(images), torch.cat(batch_labels)
+        """Image (n, 1, …) and soft labels (n, 2, …) of so many draws, both uint8 as in cubes."""
+        images, soft_labels = zip(*map(self._synthesise, draws), strict=True)
+        return torch.cat(images), torch.cat(soft_labels)
 
-    def _draw(self, draw: int) -> tuple[Tensor, Tensor]:
-        random = np.random.default_rng([self.settings.seed, draw])
-        anatomy = self._anatomy(shuffled_index(self.settings.seed, draw, len(self.paths)))
-        pose = Deformation(anatomy, random)
-        low, high = view(pose, self.cube.crop, random)
+    def _synthesise(self, draw: int) -> tuple[Tensor, Tensor]:
+        """One draw: image (1, 1, …) and soft labels (1, 2, …), uint8."""
+        random = np.random.default_rng([self.seed, draw])
+        label_map = self._label_map(shuffled_index(self.seed, draw, len(self)))
+        deformation = Deformation(label_map, random)
+        low, high = field_of_view(deformation, self.cube.crop, random)
         voxel = (high - low) / self.cube.size
-        start = self._start(pose, low, voxel, random)
-        places = pose.places(low + start * voxel, voxel, self.edge)
+        start = self._start(deformation, low, voxel, random)
+        coordinates = deformation.coordinates(low + start * voxel, voxel, self.edge)
         if random.random() < 0.1:
-            breathe(places, anatomy.spacing, random)
-        contrast = tissues(anatomy.table, random)
-        own = float(contrast[0][parenchyma(anatomy.table)])
-        level = own + random.normal(0, 3) - random.uniform(0, 20) * (random.random() < 0.15)
-        window = [bound + level * (self.cube.crop == "liver") for bound in self.cube.window]
-        image, share = self._seen(anatomy, places, voxel, contrast, window, random)
+            breathe(coordinates, label_map.spacing, random)
+        contrast = sample_contrast(label_map.table, random)
+        liver_hu = float(contrast.hu[parenchyma(label_map.table)])
+        window = self._window(liver_hu, random)
+        image, liver = self._image(label_map, coordinates, voxel, contrast, window, random)
         sides = (voxel / voxel.prod() ** (1 / 3)).tolist()
-        size = SIZE[self.cube.crop]
-        liver = Liver(image, share, torch.zeros_like(share), own, window, sides, size)
-        if random.random() < 0.35:
-            draw_gallbladder(liver, random)
-        if random.random() < 0.2:
-            draw_patches(liver, random)
-        if own > WATERY and random.random() < 0.15:
-            draw_cysts(liver, random)
-        if random.random() < 0.67:
-            draw_tumours(liver, random)
-        image = scanned(image, share, voxel[2], window[1] - window[0], random)
-        both = torch.cat([share, liver.tumour], 1)
-        return tuple((x.clamp(0, 1) * 255).round().to(torch.uint8) for x in (image, both))
+        scale, tumour = LESION_SCALE[self.cube.crop], torch.zeros_like(liver)
+        _add_lesions(LiverPatch(image, liver, tumour, liver_hu, window, sides, scale), random)
+        image = add_artefacts(image, liver, voxel[2], window[1] - window[0], random)
+        soft_labels = torch.cat([liver, tumour], 1)
+        return _as_bytes(image), _as_bytes(soft_labels)
 
-    def _anatomy(self, n: int) -> LabelMap:
-        if n not in self.kept:
-            with safe_open(self.paths[n], "pt") as file:
-                tissue = file.get_tensor("tissue").to(self.device)
-                arrays = (file.get_tensor(name).numpy() for name in ("table", "liver", "body"))
-                self.kept[n] = LabelMap(tissue, *arrays, self.spacing)
-        return self.kept[n]
+    def _label_map(self, index: int) -> LabelMap:
+        """One of the label maps, on the device."""
+        if index not in self._loaded:
+            path = self.paths[index]
+            self._loaded[index] = LabelMap.load(path, self.spacing, self.device)
+        return self._loaded[index]
 
-    def _start(self, pose: Deformation, low: np.ndarray, voxel: np.ndarray, random) -> np.ndarray:
-        """The window's first voxel in the cube."""
-        most = self.cube.size - self.edge
-        if random.random() < self.settings.tumour + self.settings.liver and len(pose.liver):
-            inside = (pose.liver - low) / voxel
+    def _window(self, liver_hu: float, random: np.random.Generator) -> list[float]:
+        """The cube's HU window, for a liver counted from a median that may be somewhat wrong."""
+        level = liver_hu + random.normal(0, 3) - random.uniform(0, 20) * (random.random() < 0.15)
+        return [bound + level * (self.cube.crop == "liver") for bound in self.cube.window]
+
+    def _start(
+        self,
+        deformation: Deformation,
+        low: np.ndarray,
+        voxel: np.ndarray,
+        random: np.random.Generator,
+    ) -> np.ndarray:
+        """The patch's first voxel (3,) in the cube, which begins at `low` mm."""
+        last = self.cube.size - self.edge
+        if random.random() < self.liver_fraction and len(deformation.liver):
+            inside = (deformation.liver - low) / voxel
             inside = inside[((inside > 0) & (inside < self.cube.size)).all(1)]
             if len(inside):
                 jitter = random.integers(-self.edge // 4, self.edge // 4 + 1, 3)
-                return np.clip(np.rint(random.choice(inside)) + jitter - self.edge // 2, 0, most)
-        return random.integers(0, most + 1, 3)
+                return np.clip(np.rint(random.choice(inside)) + jitter - self.edge // 2, 0, last)
+        return random.integers(0, last + 1, 3)
 
-    def _seen(
+    def _image(
         self,
-        anatomy: LabelMap,
-        places: Tensor,
+        label_map: LabelMap,
+        coordinates: Tensor,
         voxel: np.ndarray,
-        contrast: tuple[np.ndarray, ...],
+        contrast: Contrast,
         window: Sequence[float],
         random: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
-        """Grey values 0…1 and the liver's share, (1, 1, …) each, of voxels around `places`."""
-        hu, unevenness, liver = (torch.from_numpy(one).to(self.device) for one in contrast)
-        texture = smooth(self.edge, random.choice((3, 3, 5, 9)), random, self.device).flatten()
+        """Grey values 0…1 and the liver's soft label, (1, 1, …) each, at `coordinates`."""
+        hu, amplitude, is_liver = (torch.from_numpy(x).to(self.device) for x in contrast)
+        width = random.choice((3, 3, 5, 9))
+        texture = smooth_noise(self.edge, width, random, self.device).flatten()
         low, high = window
-        stuffed = self._stuffing(anatomy.table, random)
-        shape, flat = anatomy.tissue.shape, anatomy.tissue.flatten()
-        grey, share = torch.zeros_like(texture), torch.zeros_like(texture)
-        for within in WITHIN:
-            x, y, z = (
-                (axis + float(part * mm / anatomy.spacing)).round_().clamp_(0, n - 1).int()
-                for axis, part, mm, n in zip(places, within, voxel, shape, strict=True)
-            )
-            place = ((x * shape[1] + y) * shape[2] + z).flatten()
-            found = flat.index_select(0, place).int()  # far faster than flat[place]
-            value = hu.index_select(0, found)
-            value.addcmul_(unevenness.index_select(0, found), texture)
-            for blob, fat, other in stuffed:
-                value[blob & fat.index_select(0, found)] = other
+        fillings = hard_negatives_in_fat(label_map.table, self.edge, random, self.device)
+        grey, liver = torch.zeros_like(texture), torch.zeros_like(texture)
+        for offset in np.array(SUBVOXEL):
+            tissue = _tissue(label_map, coordinates, offset * voxel / label_map.spacing)
+            value = hu.index_select(0, tissue)  # far faster than hu[tissue]
+            value.addcmul_(amplitude.index_select(0, tissue), texture)
+            for filling in fillings:
+                value[filling.inside & filling.is_fat.index_select(0, tissue)] = filling.hu
             grey += value.sub_(low).div_(high - low).clamp_(0, 1)
-            share += liver.index_select(0, found)
-        window = (1, 1, *places.shape[1:])
-        return grey.view(window) / len(WITHIN), share.view(window) / len(WITHIN)
+            liver += is_liver.index_select(0, tissue)
+        shape = (1, 1, *coordinates.shape[1:])
+        return grey.view(shape) / len(SUBVOXEL), liver.view(shape) / len(SUBVOXEL)
 
-    def _stuffing(
-        self, table: np.ndarray, random: np.random.Generator
-    ) -> list[tuple[Tensor, Tensor, float]]:
-        """What now and then lies in the belly's fat, in shapes of no organ: places, whether a
-        tissue is that fat, and HU there. In patients there is less room than in anatomies."""
-        if random.random() > 0.3:
-            return []
-        hu, unevenness, _ = table.T
-        fat = (hu > -140) & (hu <= -40) & (unevenness == IN_THE_BELLY)
-        return [
-            (
-                smooth(self.edge, int(random.integers(7, 20)), random, self.device).flatten() > 0.6,
-                torch.from_numpy(fat).to(self.device),
-                random.uniform(-40, 130),
-            )
-            for _ in range(random.integers(1, 5))
-        ]
+
+def _tissue(label_map: LabelMap, coordinates: Tensor, offset: np.ndarray) -> Tensor:
+    """The tissues (n,) at coordinates (3, …) of a label map, moved by `offset` (3,) voxels."""
+    shape = label_map.tissue.shape
+    x, y, z = (
+        (axis + float(shift)).round_().clamp_(0, n - 1).int()
+        for axis, shift, n in zip(coordinates, offset, shape, strict=True)
+    )
+    index = ((x * shape[1] + y) * shape[2] + z).flatten()
+    return label_map.tissue.flatten().index_select(0, index).int()
+
+
+def _as_bytes(values: Tensor) -> Tensor:
+    """Values 0…1 as uint8."""
+    return (values.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _add_lesions(patch: LiverPatch, random: np.random.Generator) -> None:
+    """Adds hard negatives to the liver, then tumours."""
+    if random.random() < 0.35:
+        add_gallbladder(patch, random)
+    if random.random() < 0.2:
+        add_perfusion_patches(patch, random)
+    if patch.hu > CYST_MIN_HU and random.random() < 0.15:
+        add_cysts(patch, random)
+    if random.random() < 0.67:
+        add_tumours(patch, random)

@@ -1,8 +1,8 @@
-"""Anatomies: phantoms as maps of their tissues, from which `liverlib.rendered` draws new scans.
+"""Label maps: bodies as maps of their tissues, from which `generator` synthesises scans.
 
-Drawn by the same functions as the phantoms, but from the chest to the hips, in bodies thin and
-obese, with livers of unusual shape, and as tissues instead of Hounsfield units: so one anatomy
-gives scans in every contrast phase, bent into other shapes, with other tumours. It has none itself.
+The functions of the phantoms paint them, but from the chest to the hips, in thin and obese
+bodies, with livers of unusual shape, and as tissues instead of Hounsfield units. So one label map
+gives scans in every contrast phase, bent into other shapes, with other tumours. It has none.
 """
 
 from dataclasses import dataclass, replace
@@ -16,40 +16,53 @@ from liverlib.core.files import atomic, write_sparse
 from liverlib.core.parallel import in_processes
 from liverlib.core.settings import digest, setting
 
-from .phantom.body import IN_THE_BELLY, UNDER_THE_SKIN, Body, draw_heart, make_body
-from .phantom.canvas import Canvas, Painted
-from .phantom.liver import LIVERS, draw_artery_and_duct, draw_liver
-from .phantom.organs import draw_great_vessels, draw_viscera
+from .phantom.body import (
+    ABDOMINAL_FAT_TEXTURE,
+    SUBCUTANEOUS_FAT_TEXTURE,
+    Body,
+    draw_heart,
+    make_body,
+)
+from .phantom.canvas import Canvas, Shape
+from .phantom.liver import LIVER_SHAPES, draw_artery_and_duct, draw_liver
+from .phantom.organs import draw_great_vessels, draw_organs
 from .phantom.skeleton import draw_skeleton
 
-LABEL_MAP_VERSION = 5  # raised when equal settings come to draw other maps
-AIR = 0  # the tissue of that number
-LIVER_ODDS = (0.38, 0.12, 0.12, 0.06, 0.06, 0.26)
-KEPT = 1500  # places remembered within a liver
+LABEL_MAP_VERSION = 5  # raised when equal settings come to give other maps
+AIR = 0  # the number of that tissue
+LIVER_ODDS = (0.38, 0.12, 0.12, 0.06, 0.06, 0.26)  # of LIVER_SHAPES
+LIVER_POINTS = 1500  # kept of the liver's voxels
 
 
 @dataclass(frozen=True)
 class LabelMapSettings:
-    """What the anatomies are; equal settings give equal maps."""
+    """What the label maps are; equal settings give equal maps."""
 
-    count: int = setting(0, "anatomies to draw from; 0: train on scans")
+    count: int = setting(0, "label maps to synthesise scans from; 0: train on scans")
     seed: int = setting(1000, "another seed, other bodies")
-    spacing: float = setting(1.5, "mm between the voxels of a map")
+    spacing: float = setting(1.5, "mm between the voxels of a label map")
     bend: float = setting(7.0, "mm by which bodies are bent out of shape")
 
 
-class TissueMap(Canvas):
+class TissueCanvas(Canvas):
     """A canvas that keeps which tissue covers a voxel most, in place of its Hounsfield units."""
 
-    def __init__(self, *canvas) -> None:
-        super().__init__(*canvas)
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        spacing: float,
+        to_patient: tuple[np.ndarray, np.ndarray],
+        bend: float,
+        random: np.random.Generator,
+    ) -> None:
+        super().__init__(shape, (spacing,) * 3, to_patient, bend, random)
         del self.hu, self.tumour
         self.tissue = np.full(self.shape, AIR, np.uint8)
-        self.known: dict[tuple[int, int, bool], int] = {(-1000, 0, False): AIR}
+        self.numbers: dict[tuple[int, int, bool], int] = {(-1000, 0, False): AIR}
 
     def paint(
         self,
-        shape: Painted,
+        shape: Shape,
         value: float,
         texture: float = 0,
         edge: float | None = None,
@@ -65,23 +78,28 @@ class TissueMap(Canvas):
         if self.has_liver and not keep:
             self.liver[box][inside] = 0
 
-    def add(self, box: Box, hu: np.ndarray) -> None:
-        """Where it becomes much brighter, another tissue."""
+    def brighten(self, box: Box, hu: np.ndarray) -> None:
+        """Paints another tissue where voxels become much brighter."""
         self.tissue[box][hu > 400] = self.number(-250, 60, False)
 
-    def paint_liver(self, shape: Painted, value: float, texture: float) -> None:
-        """The liver itself."""
+    def paint_liver(self, shape: Shape, value: float, texture: float) -> None:
+        """Paints the liver itself, and marks it."""
         self.paint(shape, value, texture, keep=True)
         self.liver[shape[0]] = shape[1] < 0
         self.has_liver = True
 
-    def number(self, value: float, texture: float, liver: bool) -> int:
-        """The number of a tissue: a known one where there is one so alike, or else the next."""
-        return self.known.setdefault((round(value), round(texture), liver), len(self.known))
+    def number(self, value: float, texture: float, is_liver: bool) -> int:
+        """The number of a tissue; tissues of the same rounded HU and texture share one."""
+        key = round(value), round(texture), is_liver
+        return self.numbers.setdefault(key, len(self.numbers))
+
+    def table(self) -> np.ndarray:
+        """A row (HU, texture, is liver) for each tissue, float32 (n, 3), in order of number."""
+        return np.array(list(self.numbers), np.float32)
 
 
 def make_label_map(index: int, settings: LabelMapSettings) -> dict[str, np.ndarray]:
-    """The arrays of one anatomy, which `index` alone decides.
+    """The arrays of one label map, which the settings and `index` alone decide.
 
     ``tissue`` (X, Y, Z) uint8 numbers the rows of ``table`` (n, 3): HU, unevenness in HU, and
     whether it is liver. ``body`` and ``liver`` (m, 3) float32 are their first and last voxels along
@@ -90,6 +108,53 @@ def make_label_map(index: int, settings: LabelMapSettings) -> dict[str, np.ndarr
     random = np.random.default_rng([settings.seed, index])
     fat = float(np.clip(random.lognormal(2.9, 0.7), 3, 70))  # mm under the skin
     arms = random.random() < 0.12
+    canvas = _canvas(fat, arms, settings, random)
+    body = make_body(canvas, fat, random)
+    body = replace(body, liver_shape=str(random.choice(LIVER_SHAPES, p=LIVER_ODDS)))
+    abdominal_fat = canvas.number(body.hu["fat"] + 4, ABDOMINAL_FAT_TEXTURE, False)
+    if arms:
+        _draw_arms(canvas, body, random)
+    draw_skeleton(canvas, body, random, cartilage=True)
+    draw_heart(canvas, body, random)
+    draw_organs(canvas, body, random)
+    draw_artery_and_duct(canvas, body, draw_liver(canvas, body, random), random)
+    draw_great_vessels(canvas, body, random)
+    table = canvas.table()
+    if random.random() < 0.1:  # ascites: fluid in place of the fat around the organs
+        table[abdominal_fat, :2] = random.uniform(0, 18), 3
+    liver = table[canvas.tissue, 2] > 0
+    return {
+        "tissue": canvas.tissue,
+        "table": table,
+        "liver": np.concatenate([_outline(liver), _points_within(liver, random)]),
+        "body": _outline(canvas.tissue != AIR),
+    }
+
+
+def write_label_maps(
+    folder: str | Path, settings: LabelMapSettings, workers: int | None = None
+) -> list[Path]:
+    """The files of the label maps, in a subfolder of their own; missing ones are made."""
+    folder = Path(folder) / digest(replace(settings, count=0), LABEL_MAP_VERSION)
+    paths = [folder / f"label_map_{index:03d}.safetensors" for index in range(settings.count)]
+    missing = [(path, n, settings) for n, path in enumerate(paths) if not path.exists()]
+    for _ in in_processes(write_label_map, missing, workers, "label maps"):
+        pass
+    return paths
+
+
+def write_label_map(path: Path, index: int, settings: LabelMapSettings) -> None:
+    """Writes one label map as a safetensors file, atomically."""
+    arrays = make_label_map(index, settings)
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    with atomic(path) as temporary:
+        write_sparse(temporary, content)
+
+
+def _canvas(
+    fat: float, arms: bool, settings: LabelMapSettings, random: np.random.Generator
+) -> TissueCanvas:
+    """An empty canvas that holds the whole body from some height to another."""
     x, back, front = 160 + fat, 125 + 1.35 * fat, 140 + 1.6 * fat
     if arms:
         x = 236 + 1.6 * fat
@@ -97,82 +162,43 @@ def make_label_map(index: int, settings: LabelMapSettings) -> dict[str, np.ndarr
     low = np.array([-x, -back, -random.uniform(150, 260)]) - beside
     high = np.array([x, front, random.uniform(190, 290)]) + beside
     shape = tuple(np.ceil((high - low) / settings.spacing).astype(int).tolist())
-    pose = np.eye(3), low
-    c = TissueMap(shape, (settings.spacing,) * 3, pose, settings.bend, random.spawn(1)[0])
-    body = make_body(c, fat, random)
-    body = replace(body, liver=str(random.choice(LIVERS, p=LIVER_ODDS)))
-    cavity = c.number(body.hu["fat"] + 4, IN_THE_BELLY, False)
-    if arms:
-        _arms(c, body, random)
-    draw_skeleton(c, body, random, cartilage=True)
-    draw_heart(c, body, random)
-    draw_viscera(c, body, random)
-    draw_artery_and_duct(c, body, draw_liver(c, body, random), random)
-    draw_great_vessels(c, body, random)
-    table = np.array(sorted(c.known, key=c.known.get), np.float32)
-    if random.random() < 0.1:  # ascites: fluid in place of the fat around the organs
-        table[cavity, :2] = random.uniform(0, 18), 3
-    liver = table[c.tissue, 2] > 0
-    return {
-        "tissue": c.tissue,
-        "table": table,
-        "liver": np.concatenate([_outline(liver), _within(liver, random)]),
-        "body": _outline(c.tissue != AIR),
-    }
+    to_patient = np.eye(3), low
+    return TissueCanvas(shape, settings.spacing, to_patient, settings.bend, random.spawn(1)[0])
 
 
-def write_label_maps(
-    folder: str | Path, settings: LabelMapSettings, workers: int | None = None
-) -> list[Path]:
-    """The files of the anatomies in a folder of their own, made where they are missing."""
-    folder = Path(folder) / digest(replace(settings, count=0), LABEL_MAP_VERSION)
-    paths = [folder / f"anatomy_{index:03d}.safetensors" for index in range(settings.count)]
-    missing = [(path, n, settings) for n, path in enumerate(paths) if not path.exists()]
-    for _ in in_processes(write_label_map, missing, workers, "anatomies"):
-        pass
-    return paths
-
-
-def write_label_map(path: Path, index: int, settings: LabelMapSettings) -> None:
-    """Writes one anatomy as a safetensors file, atomically."""
-    arrays = make_label_map(index, settings)
-    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    with atomic(path) as temporary:
-        write_sparse(temporary, content)
-
-
-def _arms(c: Canvas, b: Body, random: np.random.Generator) -> None:
-    """Arms that lie beside the body."""
-    f = c.lattice
+def _draw_arms(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
+    """Arms beside the body."""
+    region, fat = canvas.lattice, body.hu["fat"]
     for side in (-1, 1):
-        radius = random.uniform(32, 42) + 0.3 * b.fat
-        x = side * (150 + b.fat + radius + random.uniform(-8, 0))
+        radius = random.uniform(32, 42) + 0.3 * body.fat
+        x = side * (150 + body.fat + radius + random.uniform(-8, 0))
         y = random.uniform(-50, 10)
-        limb = np.hypot(f.x - x, f.y - y) + 2 * b.rough
-        for inner, value in ((0, -15), (2.2, b.hu["fat"]), (4 + 0.3 * b.fat, b.hu["muscle"])):
-            c.paint(c.voxels(f, limb - radius + inner), value, UNDER_THE_SKIN)
-        for place in (-11, 11):  # ulna and radius
-            box, d = c.voxels(f, np.hypot(f.x - x - place, f.y - y) - 8)
-            c.paint((box, d), b.bone + 400, 40)
-            c.paint((box, d + 3), b.bone, 40)
+        limb = np.hypot(region.x - x, region.y - y) + 2 * body.rough
+        for inner, value in ((0, -15), (2.2, fat), (4 + 0.3 * body.fat, body.hu["muscle"])):
+            layer = canvas.at_voxels(region, limb - radius + inner)
+            canvas.paint(layer, value, SUBCUTANEOUS_FAT_TEXTURE)
+        for shift in (-11, 11):  # ulna and radius
+            box, bone = canvas.at_voxels(region, np.hypot(region.x - x - shift, region.y - y) - 8)
+            canvas.paint((box, bone), body.bone + 400, 40)
+            canvas.paint((box, bone + 3), body.bone, 40)
 
 
 def _outline(mask: np.ndarray) -> np.ndarray:
     """The first and last voxels (m, 3) along x and y in every slice."""
-    found = []
+    points = []
     for axis in (0, 1):
         lines = mask if axis == 0 else mask.transpose(1, 0, 2)
-        there = lines.any(1)  # (X or Y, Z)
-        slices = np.flatnonzero(there.any(0))
-        for ends in (there.argmax(0), len(there) - 1 - there[::-1].argmax(0)):
+        used = np.any(lines, axis=1)  # (X or Y, Z)
+        slices = np.flatnonzero(used.any(0))
+        for ends in (used.argmax(0), len(used) - 1 - used[::-1].argmax(0)):
             end = ends[slices]
             beside = lines[end, :, slices].argmax(1)
             pair = (end, beside) if axis == 0 else (beside, end)
-            found.append(np.stack([*pair, slices], 1))
-    return np.concatenate(found).astype(np.float32)
+            points.append(np.stack([*pair, slices], 1))
+    return np.concatenate(points).astype(np.float32)
 
 
-def _within(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Some voxels (m, 3) at random, none where there are none."""
-    places = np.argwhere(mask)
-    return random.choice(places, KEPT).astype(np.float32) if len(places) else places
+def _points_within(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Some random voxels (m, 3) of a mask, none where it is empty."""
+    voxels = np.argwhere(mask)
+    return random.choice(voxels, LIVER_POINTS).astype(np.float32) if len(voxels) else voxels

@@ -23,7 +23,7 @@ def white_noise(
 def smooth_noise(
     edge: int, width: int, random: np.random.Generator, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Noise (1, 1, edge³) of a standard deviation of about 0.8, its features `width` voxels wide."""
+    """Noise (1, 1, edge³) of standard deviation 0.8 or so, its features `width` voxels wide."""
     coarse = white_noise((1, 1, *(edge // width + 2,) * 3), random, device)
     return 1.5 * upsample(coarse, edge)
 
@@ -49,5 +49,6 @@ def local_mean(values: Tensor, radius: int) -> Tensor:
     for axis in (-3, -2, -1):
         n, padding = values.shape[axis], [0, 0] * (-1 - axis) + [radius, radius]
         padded = F.pad(values, padding)
-        values = sum(padded.narrow(axis, first, n) for first in range(width))
+        parts = [padded.narrow(axis, first, n) for first in range(width)]
+        values = sum(parts[1:], parts[0])
     return values / width**3

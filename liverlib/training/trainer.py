@@ -107,7 +107,8 @@ class Trainer:
             )
         decay = min(self.settings.ema_decay, (1 + step) / (10 + step))  # it forgets its start
         with torch.no_grad():
-            means, values = (list(net.parameters()) for net in (self.ema, self.network))
+            means: list[Tensor] = list(self.ema.parameters())
+            values: list[Tensor] = list(self.network.parameters())
             torch._foreach_lerp_(means, values, 1 - decay)
         return loss if usable else math.nan
 
@@ -145,8 +146,8 @@ class Trainer:
         divisor = self.network.divisor
         smaller = max(divisor, int(self.edge * 0.8) // divisor * divisor)
         return (
-            f"Out of memory with patches of {self.edge}³, {self.micro_batch} at once. Smaller ones of "
-            f"{smaller}³ take about half: --coarse.patch_size {smaller} --roi.patch_size {smaller}."
+            f"Out of memory with patches of {self.edge}³, {self.micro_batch} at once. Smaller ones "
+            f"take half: --coarse.patch_size {smaller} --roi.patch_size {smaller}."
         )
 
     @property
@@ -192,7 +193,7 @@ class Trainer:
 
 def compile_network(model: nn.Module, example: Tensor) -> nn.Module:
     """The model compiled, once tried on an example; as it is where that fails, which is said."""
-    faster = torch.compile(model)
+    faster: nn.Module = torch.compile(model)  # type: ignore[assignment]
     try:
         faster(example).sum().backward()
     except Exception as error:  # whatever a compiler may say

@@ -1,1 +1,3 @@
-"""TODO."""
+"""Pictures of scans, labels and masks: slices, figures, charts, films, reports, the browser."""
+
+__all__ = ["animation", "charts", "figures", "report", "slices", "teaching", "viewer"]

@@ -1,12 +1,9 @@
-"""Moving pictures through the liver: GIF with Pillow, MP4 where ffmpeg is on the PATH.
+"""Films through the liver, as GIF.
 
-Small enough for a report: a film that would be too large is shrunk until it is not. Equal scans
-give equal bytes.
+A film that would be too large is shrunk until it fits into a report. Equal scans give equal bytes.
 """
 
 import io
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +13,11 @@ from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
 from liverlib.io.volume import Volume
 
-from .slices import COLOURS, pixel_aspect, render_slice
+from .slices import COLOURS, liver_slices, pixel_aspect, render_slice
 
-LARGEST = 700_000  # bytes of a GIF: eight of them still make a page that can be sent
-FRAMES, WIDTH, OPACITY = 40, 512, 0.4
+MAX_BYTES = 700_000  # of a film: a page with eight of them can still be sent
+MAX_FRAMES, MAX_WIDTH = 40, 512
+OPACITY = 0.4
 
 
 def animate(
@@ -29,103 +27,67 @@ def animate(
     mask: Volume | None = None,
     window: str | tuple[float, float] = "soft tissue",
     seconds: float = 6.0,
-) -> bool:
-    """Films the axial slices of the liver, feet to head, into a ``.gif`` or an ``.mp4``.
+) -> Path:
+    """Writes the axial slices of the liver, feet to head, as a film; returns its path.
 
-    A label is filled; a mask beside it is outlined. Says whether the film was written: an
-    ``.mp4`` is not where there is no ffmpeg. Raises `LiverlibError` for another suffix.
+    The label is filled, a mask beside it is outlined. Raises `LiverlibError` for a path that does
+    not end in ``.gif``.
     """
     path = Path(path)
-    if path.suffix not in (".gif", ".mp4"):
-        raise LiverlibError(f"{path}: films are .gif or .mp4. Give the path one of these endings.")
-    if path.suffix == ".mp4" and not shutil.which("ffmpeg"):
-        return False
+    if path.suffix != ".gif":
+        raise LiverlibError(f"{path}: films are GIF files. Let the path end in .gif.")
     frames = _frames(scan, label, mask, window)
-    content = _gif if path.suffix == ".gif" else _mp4
     with atomic(path) as temporary:
-        content(temporary, frames, len(frames) / seconds)
-    return True
-
-
-def liver_slices(label: Volume | None, mask: Volume | None, scan: Volume, n: int) -> list[int]:
-    """At most `n` axial slices, evenly through the liver; through the scan where there is none."""
-    occupied = np.zeros(scan.voxels.shape[2], bool)
-    for volume in (label, mask):
-        if volume is not None:
-            occupied |= volume.voxels.any(axis=(0, 1))
-    inside = np.nonzero(occupied)[0] if occupied.any() else np.arange(occupied.size)
-    first, last = inside[0], inside[-1]
-    return np.unique(np.linspace(first, last, n).round().astype(int)).tolist()
+        temporary.write_bytes(_small_gif(frames, seconds / len(frames)))
+    return path
 
 
 def _frames(
     scan: Volume, label: Volume | None, mask: Volume | None, window: str | tuple[float, float]
 ) -> list[Image.Image]:
-    """One picture a slice, in true proportions, with even edges (video wants them)."""
+    """One picture a slice, in true proportions."""
     show = "both" if label and mask else "mask" if mask else "label"
     aspect = pixel_aspect(scan.grid, "axial")
     pictures = []
-    for index in liver_slices(label, mask, scan, FRAMES):
+    for index in liver_slices(label, mask, scan, MAX_FRAMES):
         rgb = render_slice(
             scan, "axial", index, label=label, mask=mask, show=show, window=window, opacity=OPACITY
         )
-        width = min(WIDTH, max(rgb.shape[1], WIDTH // 2))
-        height = rgb.shape[0] * aspect * width / rgb.shape[1]
-        size = [2 * max(1, round(edge / 2)) for edge in (width, height)]
+        width = min(MAX_WIDTH, max(rgb.shape[1], MAX_WIDTH // 2))
+        height = max(1, round(rgb.shape[0] * aspect * width / rgb.shape[1]))
         picture = Image.fromarray(np.ascontiguousarray(rgb))
-        pictures.append(picture.resize(size, Image.Resampling.BILINEAR))
+        pictures.append(picture.resize((width, height), Image.Resampling.BILINEAR))
     return pictures
 
 
-def _gif(path: Path, frames: list[Image.Image], rate: float) -> None:
-    """Writes frames with one palette for all, smaller and smaller until the file is small."""
+def _small_gif(frames: list[Image.Image], seconds: float) -> bytes:
+    """The frames, shrunk until the file holds at most `MAX_BYTES`; each is shown for `seconds`."""
     while True:
-        content = _encode(frames, rate)
-        if len(content) <= LARGEST or min(frames[0].size) < 64:
-            break
-        factor = max(0.5, 0.95 * (LARGEST / len(content)) ** 0.5)
+        content = _gif(frames, seconds)
+        if len(content) <= MAX_BYTES or min(frames[0].size) < 64:
+            return content
+        factor = max(0.5, 0.95 * (MAX_BYTES / len(content)) ** 0.5)
         size = [round(edge * factor) for edge in frames[0].size]
         frames = [frame.resize(size, Image.Resampling.BOX) for frame in frames]
-    path.write_bytes(content)
 
 
-def _encode(frames: list[Image.Image], rate: float) -> bytes:
+def _gif(frames: list[Image.Image], seconds: float) -> bytes:
     palette = Image.new("P", (1, 1))
     palette.putpalette(_palette().tobytes())
-    coded = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    stream = io.BytesIO()
-    coded[0].save(
-        stream, "GIF", save_all=True, append_images=coded[1:], duration=round(1000 / rate), loop=0
-    )
+    first, *rest = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
+    stream, milliseconds = io.BytesIO(), round(1000 * seconds)
+    first.save(stream, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
     return stream.getvalue()
 
 
 def _palette() -> np.ndarray:
-    """Few colours, but evenly spread ones: greys, and greys under a fill or a line, (N, 3).
+    """Evenly spread greys, bare and under a fill or a line, (N, 3) uint8.
 
-    Fewer shades show as steps; more of them go into the noise, which GIF cannot compress.
+    Fewer shades show as steps. More of them render the noise, which GIF cannot compress.
     """
     shades = [np.linspace(0, 255, 24)[:, None].repeat(3, 1)]
     for name in ("liver", "tumour"):
-        for share, n in ((OPACITY, 16), (2 * OPACITY, 6)):  # lines are twice as opaque as fills
+        for alpha, n in ((OPACITY, 16), (2 * OPACITY, 6)):  # lines are twice as opaque as fills
             grey = np.linspace(0, 255, n)[:, None]
-            shades.append(grey * (1 - share) + np.array(COLOURS[name]) * share)
+            shades.append(grey * (1 - alpha) + np.array(COLOURS[name]) * alpha)
     return np.concatenate(shades).round().astype(np.uint8)
-
-
-def _mp4(path: Path, frames: list[Image.Image], rate: float) -> None:
-    """Writes frames through ffmpeg, whatever H.264 or MPEG-4 encoder it was built with."""
-    width, height = frames[0].size
-    command = [
-        "ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
-        "-s", f"{width}x{height}", "-r", f"{rate:.3f}", "-i", "-", "-threads", "1",
-        "-fflags", "+bitexact", "-flags:v", "+bitexact", "-pix_fmt", "yuv420p",
-        "-movflags", "+faststart", str(path),
-    ]  # fmt: skip
-    raw = b"".join(frame.tobytes() for frame in frames)
-    done = subprocess.run(command, input=raw, capture_output=True)
-    if done.returncode:
-        raise LiverlibError(
-            f"{path}: ffmpeg failed ({done.stderr.decode(errors='replace').strip()[-200:]}). "
-            "Make a .gif instead."
-        )

@@ -1,12 +1,11 @@
-"""Charts: how grey values spread, how a training went, what a dataset holds, how masks score.
+"""Charts of grey values, trainings, datasets and scores, with matplotlib.
 
-Part of `liverlib.plots`, which is where to import them from.
+Every function returns a figure, as those of `figures` do.
 """
 
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,17 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from liverlib.core.errors import LiverlibError
+from liverlib.evaluation.case import CaseResult
 from liverlib.evaluation.lesion_matching import SIZES
+from liverlib.evaluation.summary import Summary
 from liverlib.io.volume import Volume
 
 from .slices import hex_colour, window_of
 
-if TYPE_CHECKING:
-    from liverlib.evaluation.case import CaseEvaluation
-    from liverlib.evaluation.summary import Evaluation
-
-History = Sequence[Mapping[str, float]]
-RUNS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000")  # Okabe and Ito's, one a run
+Epochs = Sequence[Mapping[str, float]]  # a training's history: one row an epoch
+RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000")  # Okabe and Ito's
 CURVES = {
     "loss": {"train_loss": ("training", "o-"), "validation_loss": ("validation", "s--")},
     "learning rate": {"learning_rate": ("", "o-")},
@@ -37,7 +34,7 @@ CURVES = {
 def histogram(
     scan: Volume, label: Volume, window: str | tuple[float, float] = "soft tissue"
 ) -> Figure:
-    """How Hounsfield units spread in liver and in tumour, with the window's two ends."""
+    """Histogram of Hounsfield units in liver and in tumour, with the two ends of a window."""
     width, level = window_of(window)
     low, high = level - width / 2, level + width / 2
     bins = np.arange(low - 50, high + 51, 5)
@@ -46,23 +43,23 @@ def histogram(
         hu = scan.voxels[label.voxels == value]
         if hu.size:
             text = f"{name}: {hu.mean():.0f} ± {hu.std():.0f} HU, {hu.size:,} voxels"
-            shares = np.full(hu.size, 100 / hu.size)
-            axis.hist(hu, bins, weights=shares, alpha=0.6, color=hex_colour(name), label=text)
+            percent = np.full(hu.size, 100 / hu.size)
+            axis.hist(hu, bins, weights=percent, alpha=0.6, color=hex_colour(name), label=text)
     for end in (low, high):
         axis.axvline(end, color="grey", linestyle="--", linewidth=1)
     axis.plot([], [], "--", color="grey", label=f"window: {low:.0f} to {high:.0f} HU")
-    axis.set(xlabel="Hounsfield units", ylabel="share of the class, % per 5 HU", title=scan.name)
+    axis.set(xlabel="Hounsfield units", ylabel="% of the class per 5 HU", title=scan.name)
     axis.legend(fontsize=8)
     return figure
 
 
 def curves(
-    runs: History | str | Path | Mapping[str, History | str | Path], against: str = "epoch"
+    runs: Epochs | str | Path | Mapping[str, Epochs | str | Path], against: str = "epoch"
 ) -> Figure:
-    """Losses, Dice and learning rate of one run, or of several by name: ``{"seed": history}``.
+    """Losses, learning rate and Dice of one training, or of several: ``{"original": history}``.
 
-    A history is the list that training returns or the path of its ``history.csv``. `against`
-    is what to count along: "epoch", "step" or "seconds".
+    A history is the list that training returns, or the path of its ``history.csv``. `against` is
+    the axis below: "epoch", "step" or "seconds". Raises `LiverlibError` for an unreadable file.
     """
     named = runs if isinstance(runs, Mapping) else {"": runs}
     figure, axes = plt.subplots(2, 2, figsize=(10, 6), layout="constrained", sharex=True)
@@ -72,7 +69,7 @@ def curves(
             for column, (kind, style) in columns.items():
                 points = ([row[key] for row in rows] for key in (against, column))
                 text = f"{name} {kind}".strip() or None
-                axis.plot(*points, style, color=RUNS[i % len(RUNS)], label=text, markersize=4)
+                axis.plot(*points, style, color=_run_colour(i), label=text, markersize=4)
             axis.set_title(title, fontsize=10)
     for axis in axes.flat:
         _finish(axis, against)
@@ -80,10 +77,10 @@ def curves(
 
 
 def dataset_overview(rows: Sequence[Mapping]) -> Figure:
-    """Livers, tumours and spacing over a dataset.
+    """Livers, tumours and spacing over a dataset, from the rows of `data.fingerprint.describe`.
 
-    A row is a case: name, shape, spacing (mm, in the order of the axes), liver_ml, tumours (their
-    number), tumour_ml and burden (a share). NaN, where the spacing is unknown, is left out.
+    A row is a case. It holds at least shape, spacing (mm), liver_ml, tumours (their number) and
+    burden (tumour / liver). NaN is left out.
     """
     figure, axes = plt.subplots(2, 2, figsize=(10, 6), layout="constrained")
     liver, burden, tumours = (
@@ -108,22 +105,20 @@ def dataset_overview(rows: Sequence[Mapping]) -> Figure:
     return figure
 
 
-def case_strip(evaluation: "Evaluation") -> Figure:
+def case_strip(summary: Summary) -> Figure:
     """Dice of every case, worst tumour first, and the means with their 95 % intervals.
 
-    Cases without a tumour in the reference come last, with the liver alone.
+    Cases without a tumour in the reference come last, with the Dice of the liver alone.
     """
-    cases = sorted(evaluation.cases, key=_tumour_dice)
-    measures = {one.of: one for one in evaluation.measures if one.measure == "Dice"}
+    cases = sorted(summary.cases, key=_tumour_dice)
     figure, (strip, means) = plt.subplots(
         1, 2, figsize=(10, 3.6), layout="constrained", sharey=True, width_ratios=(5, 1)
     )
     for i, (of, marker) in enumerate((("liver", "o"), ("tumour", "D"))):
-        kept = [n for n, case in enumerate(cases) if of == "liver" or case.score.has_tumour]
-        values = [getattr(cases[n], of).dice for n in kept]
-        colour = hex_colour(of)
-        strip.plot(kept, values, marker, color=colour, label=f"{of} ({len(kept)} cases)")
-        mean = measures[of]
+        shown = [n for n, case in enumerate(cases) if of == "liver" or case.has_tumour]
+        values = [getattr(cases[n], of).dice for n in shown]
+        colour, mean = hex_colour(of), summary.measure(of, "Dice")
+        strip.plot(shown, values, marker, color=colour, label=f"{of} ({len(shown)} cases)")
         if mean.n:
             means.vlines(i, mean.low, mean.high, color=colour, linewidth=3)
             means.plot(i, mean.value, marker, color=colour, markeredgecolor="black")
@@ -138,68 +133,68 @@ def case_strip(evaluation: "Evaluation") -> Figure:
     return figure
 
 
-def bland_altman(evaluation: "Evaluation") -> Figure:
-    """Predicted less true volume of liver and tumour against their mean, in ml.
+def bland_altman(summary: Summary) -> Figure:
+    """Predicted minus reference volume of liver and tumour against the mean of both, in ml.
 
-    Lines: the mean difference and, dashed, 1.96 standard deviations around it. Cases of unknown
-    spacing are left out.
+    Lines show the mean difference and, dashed, 1.96 standard deviations around it. Cases of
+    unknown spacing are left out.
     """
-    scores = [case.score for case in evaluation.cases if case.spacing_known]
+    cases = [case for case in summary.cases if case.spacing_known]
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for axis, of in zip(axes, ("liver", "tumour"), strict=True):
-        true = np.array([getattr(score, f"{of}_ml") for score in scores])
-        predicted = np.array([getattr(score, f"predicted_{of}_ml") for score in scores])
-        apart = predicted - true
-        axis.plot((true + predicted) / 2, apart, "o", color=hex_colour(of), alpha=0.7)
-        text = f"{of} ({len(scores)} cases)"
-        if len(scores) > 1:
-            mean, spread = apart.mean(), 1.96 * apart.std(ddof=1)
+        reference = np.array([getattr(case, of).reference_ml for case in cases])
+        predicted = np.array([getattr(case, of).predicted_ml for case in cases])
+        difference = predicted - reference
+        axis.plot((reference + predicted) / 2, difference, "o", color=hex_colour(of), alpha=0.7)
+        text = f"{of} ({len(cases)} cases)"
+        if len(cases) > 1:
+            mean, spread = difference.mean(), 1.96 * difference.std(ddof=1)
             text += f": {mean:+.1f} ml, {mean - spread:+.1f} to {mean + spread:+.1f}"
             for height, style in ((mean, "-"), (mean - spread, "--"), (mean + spread, "--")):
                 axis.axhline(height, color="grey", linestyle=style, linewidth=1)
         axis.set_title(text, fontsize=10)
-        axis.set(xlabel="mean of predicted and true, ml", ylabel="predicted - true, ml")
+        axis.set(xlabel="mean of both volumes, ml", ylabel="predicted − reference, ml")
         axis.grid(alpha=0.3)
     return figure
 
 
-def detection_by_size(runs: "Evaluation | Mapping[str, Evaluation]") -> Figure:
-    """Recall and precision of lesions at an overlap above one half, by size, with intervals.
+def detection_by_size(runs: Summary | Mapping[str, Summary]) -> Figure:
+    """Recall and precision of lesions at IoU > 0.5, by size, with 95 % intervals.
 
-    Of one evaluation, or of several by name: ``{"one look": …, "two looks": …}``. The number
-    above a bar is that of the lesions behind it.
+    Of one summary, or of several by name: ``{"one stage": …, "two stages": …}``. The number above
+    a bar is that of its lesions.
     """
     named = runs if isinstance(runs, Mapping) else {"": runs}
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharey=True)
     wide = 0.8 / len(named)
-    for axis, quotient in zip(axes, ("recall", "precision"), strict=True):
-        for i, (name, evaluation) in enumerate(named.items()):
-            found = {one.of: one for one in evaluation.measures if one.measure == quotient}
-            for place, size in enumerate(SIZES):
-                one, x = found[f"lesion {size}"], place + (i - (len(named) - 1) / 2) * wide
-                text = name if name and not place else None
-                axis.bar(x, np.nan_to_num(one.value), 0.9 * wide, color=RUNS[i % 5], label=text)
-                if one.n:
-                    axis.vlines(x, one.low, one.high, color="black", linewidth=1)
-                axis.annotate(str(one.n), (x, 1.02), ha="center", fontsize=8, annotation_clip=False)
+    for axis, name in zip(axes, ("recall", "precision"), strict=True):
+        for i, (run, summary) in enumerate(named.items()):
+            for position, size in enumerate(SIZES):
+                measure = summary.measure(f"lesion {size}", name)
+                x = position + (i - (len(named) - 1) / 2) * wide
+                text = run if run and not position else None
+                height = np.nan_to_num(measure.value)
+                axis.bar(x, height, 0.9 * wide, color=_run_colour(i), label=text)
+                if measure.n:
+                    axis.vlines(x, measure.low, measure.high, color="black", linewidth=1)
+                axis.annotate(
+                    str(measure.n), (x, 1.02), ha="center", fontsize=8, annotation_clip=False
+                )
         axis.set_xticks(range(len(SIZES)), SIZES)
-        axis.set(ylim=(0, 1.1), title=quotient)
+        axis.set(ylim=(0, 1.1), title=name)
+    axes[0].set_ylabel("lesions, IoU > 0.5")
     if any(named):
         axes[0].legend(fontsize=8)
     return figure
 
 
-def _tumour_dice(case: "CaseEvaluation") -> tuple[bool, float]:
-    return not case.score.has_tumour, case.tumour.dice if case.score.has_tumour else case.liver.dice
+def fingerprint_chart(rows: Sequence[Mapping]) -> Figure:
+    """HU of the livers, voxel sizes and volumes, a dot a case, from the rows of `examine`.
 
-
-def fingerprint(rows: Sequence[Mapping]) -> Figure:
-    """The rows of `check.examine`, a dot a case: HU of the livers, their size, voxels and extent.
-
-    Cases with a suspicion are red. Millilitres and millimetres that are unknown are left out.
+    Cases with a suspicion are red. Unknown millilitres are left out.
     """
     rows = sorted((row for row in rows if "shape" in row), key=lambda row: row["hu"][1])
-    colours = np.array([RUNS[1] if row["suspicions"] else RUNS[0] for row in rows])
+    colours = np.array([RUN_COLOURS[bool(row["suspicions"])] for row in rows])
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     low, middle, high = np.array([row["hu"] for row in rows]).reshape(-1, 3).T
     axes[0].vlines(range(len(rows)), low, high, colours, alpha=0.5)
@@ -211,10 +206,18 @@ def fingerprint(rows: Sequence[Mapping]) -> Figure:
     volumes = ([row[key] for row in rows] for key in ("liver_ml", "burden"))
     axes[2].scatter(*volumes, 18, colours, alpha=0.6)
     axes[2].set(xlabel="liver, ml", ylabel="tumour / liver", title="livers and tumours")
-    for colour, text in zip(RUNS, ("nothing looks wrong", "look at it"), strict=False):
+    for colour, text in zip(RUN_COLOURS, ("nothing suspicious", "suspicious"), strict=False):
         axes[0].scatter([], [], 18, colour, label=text)
     figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     return figure
+
+
+def _tumour_dice(case: CaseResult) -> tuple[bool, float]:
+    return not case.has_tumour, (case.tumour if case.has_tumour else case.liver).dice
+
+
+def _run_colour(i: int) -> str:
+    return RUN_COLOURS[i % len(RUN_COLOURS)]
 
 
 def _finish(axis: Axes, against: str) -> None:
@@ -228,7 +231,7 @@ def _finish(axis: Axes, against: str) -> None:
         axis.legend(fontsize=8)
 
 
-def _history(history: History | str | Path) -> list[Mapping[str, float]]:
+def _history(history: Epochs | str | Path) -> list[Mapping[str, float]]:
     if not isinstance(history, str | Path):
         return list(history)
     try:
@@ -237,5 +240,5 @@ def _history(history: History | str | Path) -> list[Mapping[str, float]]:
             return [{key: float(value or "nan") for key, value in row.items()} for row in rows]
     except (OSError, ValueError) as error:
         raise LiverlibError(
-            f"{history}: no history of a training ({error}). Train again, or give another file."
+            f"{history}: no history of a training ({error}). Train again, or name another file."
         ) from error

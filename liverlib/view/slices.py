@@ -1,7 +1,7 @@
-"""What a slice looks like: window, colours, planes, and which side of the patient is where.
+"""The pixels of one slice: HU window, colours, planes, and the letters of the patient's sides.
 
-NumPy only. `browser.js` draws the same pictures in the page; a test holds the two to equal pixels,
-so rounding and the order of arithmetic here are deliberate.
+NumPy only. viewer/web/paint.js paints the same pixels in the page, and a test compares the two. So
+rounding and the order of arithmetic here are deliberate.
 """
 
 import io
@@ -9,7 +9,9 @@ import io
 import numpy as np
 
 from liverlib.core.errors import LiverlibError
+from liverlib.io.volume import Grid, Volume
 
+Voxels = np.ndarray | Volume  # (X, Y, Z) in RAS order
 WINDOWS = {  # (width, level) in HU
     "liver": (150, 30),
     "soft tissue": (400, 40),
@@ -25,11 +27,11 @@ COLOURS = {
     "missed": (213, 94, 0),
     "extra": (240, 228, 66),
 }
-KINDS = ("", *COLOURS)  # what a pixel may be painted as: 0 nothing, 1 liver … 5 extra
-PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis of the volume a plane stands on
+KINDS = ("", *COLOURS)  # of a painted pixel: 0 nothing, 1 liver … 5 extra
+PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis that is constant in the plane
 SHOW = ("label", "mask", "both", "difference")
-# 256 HU values for a volume of 8 bits, in steps of 2 HU where livers are, 4 around them, 24 in
-# bone and 32 in air and lung: fine enough for every window above.
+# 256 HU values for a volume of 8 bits, fine enough for every window above: steps of 2 HU in the
+# liver's range, 4 around it, 24 in bone, 32 in air and lung.
 HU_LEVELS = np.r_[-1024:-192:32, -192:-64:4, -64:140:2, 140:300:4, 300:1644:24].astype(np.int16)
 
 
@@ -46,26 +48,29 @@ def legend(show: str, classes: tuple[int, ...] = (1, 2)) -> dict[str, tuple[int,
 
 
 def window_of(window: str | tuple[float, float]) -> tuple[float, float]:
-    """(width, level) of a window given so or by its name in `WINDOWS`."""
+    """(width, level) in HU of a window, which is such a pair or a name in `WINDOWS`.
+
+    Raises `LiverlibError` for an unknown name.
+    """
     if isinstance(window, str):
         if window not in WINDOWS:
             names = ", ".join(WINDOWS)
             raise LiverlibError(
-                f"window {window!r} is not known; choose of {names}, or (w, l) in HU."
+                f"window {window!r} is not known; choose one of {names}, or (width, level) in HU."
             )
         return WINDOWS[window]
     return window
 
 
 def windowed(hu: np.ndarray, width: float, level: float) -> np.ndarray:
-    """Grey values, uint8: black at `level - width / 2` HU and below, white at `+ width / 2`."""
+    """Grey values, uint8: 0 at `level - width / 2` HU and below, 255 at `level + width / 2`."""
     low = level - width / 2
-    share = (np.asarray(hu, np.float64) - low) / width
-    return np.floor(np.clip(np.nan_to_num(share), 0, 1) * 255 + 0.5).astype(np.uint8)
+    fraction = (np.asarray(hu, np.float64) - low) / width
+    return np.floor(np.clip(np.nan_to_num(fraction), 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def to_levels(hu: np.ndarray) -> np.ndarray:
-    """The index into `HU_LEVELS` of the level nearest to each voxel, uint8, same shape."""
+    """Index into `HU_LEVELS` of the level nearest to each voxel, uint8, same shape."""
     first, last = int(HU_LEVELS[0]), int(HU_LEVELS[-1])
     middles = (HU_LEVELS[1:] + HU_LEVELS[:-1]) / 2
     table = np.searchsorted(middles, np.arange(first, last + 1)).astype(np.uint8)
@@ -73,13 +78,11 @@ def to_levels(hu: np.ndarray) -> np.ndarray:
     return table[np.clip(whole, first, last).astype(np.int16) - first]
 
 
-def plane_slice(
-    volume: np.ndarray, plane: str, index: int, radiological: bool = True
-) -> np.ndarray:
-    """A view of one slice as it is shown, (rows, columns), of an array in RAS order.
+def plane_slice(volume: Voxels, plane: str, index: int, radiological: bool = True) -> np.ndarray:
+    """One slice as it is shown, (rows, columns): a view of an array in RAS order.
 
-    Axial: front up. Coronal and sagittal: head up. Sagittal: front on the viewer's left.
-    `radiological` puts the patient's right on the viewer's left.
+    Front is up in axial slices, the head in the others. Front is on the viewer's left in sagittal
+    slices. `radiological` puts the patient's right on the viewer's left.
     """
     flat = np.moveaxis(_voxels(volume), _axis(plane), 0)[index]  # np.take copies the volume
     turned = flat.T[::-1]
@@ -88,39 +91,52 @@ def plane_slice(
 
 
 def letters(plane: str, radiological: bool = True) -> dict[str, str]:
-    """Which side of the patient lies left, right, top and bottom in the picture."""
+    """The side of the patient (R, L, A, P, H, F) at each side of the picture."""
     left, right = {"sagittal": "AP"}.get(plane, "RL" if radiological else "LR")
     top, bottom = {"axial": "AP"}.get(plane, "HF")
     return {"left": left, "right": right, "top": top, "bottom": bottom}
 
 
-def pixel_aspect(grid: object, plane: str) -> float:
-    """Height of a pixel over its width, from the grid's spacing."""
+def pixel_aspect(grid: Grid, plane: str) -> float:
+    """Height of a pixel divided by its width, from the grid's spacing."""
     columns, rows = (grid.spacing[axis] for axis in range(3) if axis != _axis(plane))
     return float(rows / columns)
 
 
-def largest_slice(classes: np.ndarray, plane: str = "axial", value: int = 2) -> int:
-    """The slice with most voxels of class `value` or above (a liver includes its tumours).
+def largest_slice(classes: Voxels, plane: str = "axial", value: int = 2) -> int:
+    """Index of the slice with most voxels of class `value` or above (the liver holds its tumours).
 
-    Where there are none, the one with most liver; where there is no liver, the middle one.
+    Without such voxels it is the slice with most liver, and without a liver the middle one.
     """
     classes, axis = _voxels(classes), _axis(plane)
-    for wanted in range(value, 0, -1):
+    for least in range(value, 0, -1):
         others = tuple(a for a in range(3) if a != axis)
-        counts = np.count_nonzero(classes >= wanted, axis=others)
+        counts = np.count_nonzero(classes >= least, axis=others)
         if counts.any():
             return int(counts.argmax())
     return classes.shape[axis] // 2
 
 
+def liver_slices(label: Volume | None, mask: Volume | None, scan: Volume, n: int) -> list[int]:
+    """Indices of at most `n` axial slices, evenly through the liver of label and mask together.
+
+    Without a liver they go evenly through the scan.
+    """
+    occupied = np.zeros(scan.voxels.shape[2], bool)
+    for volume in (label, mask):
+        if volume is not None:
+            occupied |= volume.voxels.any(axis=(0, 1))
+    inside = np.nonzero(occupied)[0] if occupied.any() else np.arange(occupied.size)
+    return np.unique(np.linspace(inside[0], inside[-1], n).round().astype(int)).tolist()
+
+
 def render_slice(
-    volume: np.ndarray,
+    volume: Voxels,
     plane: str,
     index: int,
     *,
-    label: np.ndarray | None = None,
-    mask: np.ndarray | None = None,
+    label: Voxels | None = None,
+    mask: Voxels | None = None,
     show: str = "label",
     window: str | tuple[float, float] = "soft tissue",
     opacity: float = 0.4,
@@ -130,20 +146,20 @@ def render_slice(
 ) -> np.ndarray:
     """One slice in colours, (rows, columns, 3) uint8, of arrays or volumes in RAS order.
 
-    `show`: "label" or "mask", in the colours of liver and tumour; "both", the label filled and
-    the mask outlined (with `contour`, the label dotted); "difference", where they agree, what the
-    mask missed and what it has extra. `classes` without 2 takes tumours for liver. Lines are
-    twice as opaque as fills.
+    `show` is "label" or "mask" (in the colours of liver and tumour), "both" (the label filled, or
+    dotted with `contour`, and the mask outlined) or "difference" (agreed, missed, extra).
+    `classes` without 2 shows tumours as liver. Lines are twice as opaque as fills.
+    Raises `LiverlibError` for unknown names and unequal shapes.
     """
     _check(show, volume, label, mask)
     grey = windowed(plane_slice(volume, plane, index, radiological), *window_of(window))
-    truth, found = (
+    label, mask = (
         np.zeros(grey.shape, np.uint8)
         if array is None
         else plane_slice(array, plane, index, radiological)
         for array in (label, mask)
     )
-    pairs = truth + (found << 2)
+    pairs = label + (mask << 2)
     kinds, lines = np.zeros((2, *grey.shape), np.uint8)
     for table, style in paint_layers(show, contour, classes):
         layer = table[pairs]
@@ -158,26 +174,26 @@ def render_slice(
 def paint_layers(
     show: str, contour: bool = False, classes: tuple[int, ...] = (1, 2)
 ) -> list[tuple[np.ndarray, str]]:
-    """What to paint, bottom first: a table from `label + 4 * mask` to a kind, and how.
+    """The layers to paint, bottom first: a table from `label + 4 * mask` to a kind, and a style.
 
-    How is "fill", "line" or "dotted". Kinds are indices into `KINDS`.
+    A kind is an index into `KINDS`, a style "fill", "line" or "dotted".
     """
-    truth, found = np.arange(16) % 4, np.arange(16) // 4
+    label, mask = np.arange(16) % 4, np.arange(16) // 4
     liver = 1 if 1 in classes else 0
     chosen = np.array([0, liver, 2 if 2 in classes else liver, 0], np.uint8)
-    truth, found = chosen[truth], chosen[found]
-    plain = "line" if contour else "fill"
+    label, mask = chosen[label], chosen[mask]
+    style = "line" if contour else "fill"
     if show == "both":
-        return [(truth, "dotted" if contour else "fill"), (found, "line")]
+        return [(label, "dotted" if contour else "fill"), (mask, "line")]
     if show == "difference":
-        unlike = np.where(truth > found, KINDS.index("missed"), KINDS.index("extra"))
-        alike = np.where(truth > 0, KINDS.index("agreed"), 0)
-        return [(np.where(truth == found, alike, unlike).astype(np.uint8), plain)]
-    return [({"label": truth, "mask": found}[show], plain)]
+        unlike = np.where(label > mask, KINDS.index("missed"), KINDS.index("extra"))
+        alike = np.where(label > 0, KINDS.index("agreed"), 0)
+        return [(np.where(label == mask, alike, unlike).astype(np.uint8), style)]
+    return [({"label": label, "mask": mask}[show], style)]
 
 
 def outline(kinds: np.ndarray) -> np.ndarray:
-    """Which pixels have one of their four neighbours in the picture of a lower kind."""
+    """Pixels of which one of the four neighbours in the picture is of a lower kind."""
     edge = np.zeros(kinds.shape, bool)
     edge[1:] |= kinds[:-1] < kinds[1:]
     edge[:-1] |= kinds[1:] < kinds[:-1]
@@ -187,14 +203,14 @@ def outline(kinds: np.ndarray) -> np.ndarray:
 
 
 def dots(shape: tuple[int, int]) -> np.ndarray:
-    """Every second pixel, as on a chessboard."""
+    """Every second pixel, as on a chessboard: bool of that shape."""
     return np.add.outer(np.arange(shape[0]), np.arange(shape[1])) % 2 == 0
 
 
 def png(rgb: np.ndarray, aspect: float = 1.0, height: int | None = None) -> bytes:
-    """The picture as PNG, `height` pixels high, with pixels `aspect` times as high as wide.
+    """A picture as PNG, `height` pixels high; its pixels are `aspect` times as high as wide.
 
-    Without `height` no row or column is lost. Equal pictures give equal bytes.
+    Without `height` every row and column is kept. Equal pictures give equal bytes.
     """
     from PIL import Image  # comes with matplotlib
 
@@ -211,25 +227,25 @@ def png(rgb: np.ndarray, aspect: float = 1.0, height: int | None = None) -> byte
 
 def _blend(grey: np.ndarray, kinds: np.ndarray, lines: np.ndarray, opacity: float) -> np.ndarray:
     palette = np.array([(0, 0, 0), *COLOURS.values()], np.float64)
-    share = np.where(lines > 0, min(1.0, 2 * opacity), np.where(kinds > 0, opacity, 0.0))
+    alpha = np.where(lines > 0, min(1.0, 2 * opacity), np.where(kinds > 0, opacity, 0.0))[..., None]
     colour = palette[np.where(lines > 0, lines, kinds)]
-    mixed = grey[..., None] * (1 - share[..., None]) + colour * share[..., None]
+    mixed = grey[..., None] * (1 - alpha) + colour * alpha
     return np.floor(mixed + 0.5).astype(np.uint8)
 
 
-def _voxels(volume: object) -> np.ndarray:
-    return getattr(volume, "voxels", volume)
+def _voxels(volume: Voxels) -> np.ndarray:
+    return volume.voxels if isinstance(volume, Volume) else volume
 
 
 def _axis(plane: str) -> int:
     if plane not in PLANES:
-        raise LiverlibError(f"plane {plane!r} is not known; choose of {', '.join(PLANES)}.")
+        raise LiverlibError(f"plane {plane!r} is not known; choose one of {', '.join(PLANES)}.")
     return PLANES[plane]
 
 
-def _check(show: str, volume: object, label: object, mask: object) -> None:
+def _check(show: str, volume: Voxels, label: Voxels | None, mask: Voxels | None) -> None:
     if show not in SHOW:
-        raise LiverlibError(f"show={show!r} is not known; choose of {', '.join(SHOW)}.")
+        raise LiverlibError(f"show={show!r} is not known; choose one of {', '.join(SHOW)}.")
     if show == "difference" and (label is None or mask is None):
         raise LiverlibError("show='difference' needs both a label and a mask. Give both.")
     shape = _voxels(volume).shape

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .canvas import Canvas
-from .sdf import Block, ellipsoid, intersection, random_rotation, tubes, union
+from .sdf import Region, ellipsoid, intersection, random_rotation, tubes, union
 
 SUBCUTANEOUS_FAT_TEXTURE, ABDOMINAL_FAT_TEXTURE = 7, 9  # HU; label maps tell them apart by it
 PHASES = ("non-contrast", "arterial", "portal venous", "delayed")
@@ -32,7 +32,7 @@ TISSUE_HU = {  # in each of PHASES
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """A patient: sizes in mm, tissues in HU, and the arrays on the lattice that all shapes share."""
+    """A patient: sizes in mm, tissues in HU, and arrays on the lattice that all shapes share."""
 
     phase: str
     hu: dict[str, float]
@@ -51,7 +51,10 @@ class Body:
 def make_body(canvas: Canvas, fat: float, random: np.random.Generator) -> Body:
     """A random patient, with trunk, fat and lungs already painted."""
     phase = random.choice(4, p=[0.14, 0.2, 0.52, 0.14])
-    hu = {name: float(by_phase[phase] * random.normal(1, 0.07)) for name, by_phase in TISSUE_HU.items()}
+    hu = {
+        name: float(by_phase[phase] * random.normal(1, 0.07))
+        for name, by_phase in TISSUE_HU.items()
+    }
     hu = {name: value + random.normal(0, 5) for name, value in hu.items()}
     if random.random() < 0.2:  # a fatty liver
         hu["liver"] -= random.uniform(12, 45)
@@ -70,38 +73,40 @@ def make_body(canvas: Canvas, fat: float, random: np.random.Generator) -> Body:
 
 def draw_heart(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
     """The heart in its fat on the left dome, and the oesophagus behind it."""
-    block = canvas.lattice.part((-110, -60, 60), (80, 110, 400))
-    rough, below = body.rough[block.box], body.below_diaphragm[block.box]
+    region = canvas.lattice.part((-110, -60, 60), (80, 110, 400))
+    rough, below = body.rough[region.box], body.below_diaphragm[region.box]
     centre, axes = (-18, 30, body.dome[1] + 42), random_rotation(0.5, random)
-    heart = ellipsoid(block, centre, (62, 52, 44), axes) + 2 * rough
-    heart = union(heart, ellipsoid(block, (-5, -5, body.dome[1] + 60), (38, 45, 60)), 10)
+    heart = ellipsoid(region, centre, (62, 52, 44), axes) + 2 * rough
+    heart = union(heart, ellipsoid(region, (-5, -5, body.dome[1] + 60), (38, 45, 60)), 10)
     fat = intersection(heart - 9, -below, 5)
-    canvas.paint(canvas.at_voxels(block, fat), body.hu["fat"], 10)
-    box, wall = canvas.at_voxels(block, intersection(heart, -below + 3, 5))
+    canvas.paint(canvas.at_voxels(region, fat), body.hu["fat"], 10)
+    box, wall = canvas.at_voxels(region, intersection(heart, -below + 3, 5))
     canvas.paint((box, wall), body.hu["muscle"] + 20, 6)
     canvas.paint((box, wall + 9), body.hu["heart"], 10, edge=4)
     oesophagus = [(-4, -30, 400), (-6, -28, 130), (-14, -22, 100), (-28, -5, 84)]
-    tube = tubes(block, oesophagus, [9, 8, 8, 9])
-    canvas.paint_organ(block, tube, body.hu["muscle"], 8, halo=3)
+    tube = tubes(region, oesophagus, [9, 8, 8, 9])
+    canvas.paint_organ(region, tube, body.hu["muscle"], 8, halo=3)
 
 
-def _oval(block: Block, width: float, depth: float, front: float) -> np.ndarray:
+def _oval(
+    region: Region, width: float, depth: float | np.ndarray, front: float | np.ndarray
+) -> np.ndarray:
     """Distance to an upright squarish tube."""
-    x, y = (block.x / width) ** 2, ((block.y - front) / depth) ** 2
+    x, y = (region.x / width) ** 2, ((region.y - front) / depth) ** 2
     level = np.sqrt(0.7 * (x + y) + 0.3 * np.sqrt(x * x + y * y))
-    return (level - 1) * np.sqrt((block.x**2 + (block.y - front) ** 2) / (x + y + 1e-6))
+    return (level - 1) * np.sqrt((region.x**2 + (region.y - front) ** 2) / (x + y + 1e-6))
 
 
 def _trunk(
-    block: Block, belly: float, wall: float, rough: np.ndarray
+    region: Region, belly: float, wall: float, rough: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances to the abdominal cavity and to the outside of the muscles."""
-    x, y, z = block.x, block.y, block.z
+    x, y, z = region.x, region.y, region.z
     waist = 9 * np.exp(-(((z + 70) / 55) ** 2)) + 10 * np.clip((z - 80) / 100, 0, 1)
     bulge = belly * np.exp(-(((z + 60) / 110) ** 2))
-    outer = _oval(block, 146, 109 + 0.5 * bulge, 0.5 * bulge - 5) + waist + 1.5 * rough
+    outer = _oval(region, 146, 109 + 0.5 * bulge, 0.5 * bulge - 5) + waist + 1.5 * rough
     outer += 7 * np.exp(-((x / 13) ** 2)) * np.clip(-y / 60 - 0.6, 0, 1)  # along the spine
-    inner = _oval(block, 146 - wall, 83 + 0.5 * bulge, 15 + 0.5 * bulge) + waist + 1.5 * rough
+    inner = _oval(region, 146 - wall, 83 + 0.5 * bulge, 15 + 0.5 * bulge) + waist + 1.5 * rough
     aside, low = np.abs(x), np.clip(1 - (z - 20) / 60, 0, 1) * np.clip(y / 30, 0, 1)
     gutter = np.exp(-(((aside - 65) / 32) ** 2)) * np.clip(-y / 50, 0, 1)  # beside the spine
     inner -= 20 * gutter * np.clip((z + 10) / 50, 0, 1)
@@ -110,48 +115,46 @@ def _trunk(
     return intersection(inner, outer + 0.8 * wall, 5) + low * thicker, outer
 
 
-def _diaphragm(block: Block, dome: tuple[float, float]) -> np.ndarray:
+def _diaphragm(region: Region, dome: tuple[float, float]) -> np.ndarray:
     """Distance to everything below the two domes."""
     low = 18.0
-    lifted = Block(block.x, block.y, np.maximum(block.z, low), block.start, block.to_index)
+    lifted = Region(region.x, region.y, np.maximum(region.z, low), region.start, region.to_index)
     right = ellipsoid(lifted, (60, 8, low), (86, 108, dome[0] - low))
     left = ellipsoid(lifted, (-62, 8, low), (84, 106, dome[1] - low))
     return union(right, left, 14)
 
 
-def _draw_trunk(
-    canvas: Canvas, body: Body, trunk: np.ndarray, random: np.random.Generator
-) -> None:
+def _draw_trunk(canvas: Canvas, body: Body, trunk: np.ndarray, random: np.random.Generator) -> None:
     """Skin, fat and muscles; `trunk` is the distance to the outside of the muscles."""
-    block = canvas.lattice
-    y = block.y / np.sqrt(block.x**2 + block.y**2 + 1)
+    region = canvas.lattice
+    y = region.y / np.sqrt(region.x**2 + region.y**2 + 1)
     front, back = random.uniform(0.5, 1.5), random.uniform(0.5, 1.3)
     uneven = 1 + (front - 1) * np.maximum(y, 0) ** 2 + (back - 1) * np.minimum(y, 0) ** 2
     depth = body.fat * uneven
-    depth *= 1 - 0.35 * np.clip((block.z - 20) / 120, 0, 1)
+    depth *= 1 - 0.35 * np.clip((region.z - 20) / 120, 0, 1)
     skin = canvas.upsample(trunk - depth - 1.2 * body.rough)
     everywhere = (slice(None),) * 3
     canvas.paint((everywhere, skin), -15, 8)
     canvas.paint((everywhere, skin + 2.2), body.hu["fat"], SUBCUTANEOUS_FAT_TEXTURE)
     muscle = canvas.upsample(trunk)
     canvas.paint((everywhere, muscle), body.hu["muscle"], random.uniform(5, 18))
-    cavity = canvas.at_voxels(block, body.cavity)
+    cavity = canvas.at_voxels(region, body.cavity)
     canvas.paint(cavity, body.hu["fat"] + 4, ABDOMINAL_FAT_TEXTURE)
-    side = canvas.voxel_box(block.part((-400, -35, -400), (400, 70, 400)))
+    side = canvas.voxel_box(region.part((-400, -35, -400), (400, 70, 400)))
     layers = np.abs(muscle[side] + 0.45 * body.wall) - 0.6  # fat between the layers of muscle
     canvas.paint((side, layers), -60, 10, opacity=random.uniform(0.2, 0.7))
 
 
 def _draw_lungs(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
-    block = canvas.lattice
-    recess = (random.uniform(30, 50) + 0.35 * block.y - block.z) * 0.9
+    region = canvas.lattice
+    recess = (random.uniform(30, 50) + 0.35 * region.y - region.z) * 0.9
     above = np.maximum(intersection(body.cavity + 3, -body.below_diaphragm, 3), recess)
-    lungs = intersection(above, 22 - np.abs(block.x), 10)
-    box, distance = canvas.at_voxels(block, lungs)
+    lungs = intersection(above, 22 - np.abs(region.x), 10)
+    box, distance = canvas.at_voxels(region, lungs)
     canvas.paint((box, distance - 2), body.hu["muscle"])  # the diaphragm
     canvas.paint((box, distance), random.uniform(-890, -800), 18)
     spots = np.clip((canvas.texture[box] - 1.2) * 800, 0, 800)  # vessels, end on
     canvas.brighten(box, spots * (distance < -6))
     if random.random() < 0.15:  # fluid behind the lungs
-        level = random.uniform(-80, -35) - block.y
-        canvas.paint(canvas.at_voxels(block, np.maximum(lungs, -level)), 12, 5)
+        level = random.uniform(-80, -35) - region.y
+        canvas.paint(canvas.at_voxels(region, np.maximum(lungs, -level)), 12, 5)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from liverlib.core.arrays import Box
 
-from .sdf import Block, tubes
+from .sdf import Region, box_between, tubes
 
 LATTICE_MM = 4.0  # between the knots of the lattice, unless pixels are larger
 Shape = tuple[Box, np.ndarray]  # a box of voxels, and the distances to a shape there
@@ -47,19 +47,19 @@ class Canvas:
         fine = random.standard_normal(self.lattice.x.shape, dtype=np.float32)
         self.texture = self.upsample(0.8 * fine + 0.9 * self.smooth_noise(28))
 
-    def _bent_lattice(self, matrix: np.ndarray, offset: np.ndarray, bend: float) -> Block:
+    def _bent_lattice(self, matrix: np.ndarray, offset: np.ndarray, bend: float) -> Region:
         """The patient's coordinates at the knots, displaced by at most 2.6 `bend`."""
         lines = [knots * mm for knots, mm in zip(self.knots, self.spacing, strict=True)]
         positions = np.meshgrid(*lines, indexing="ij")
         turned = [sum(m * p for m, p in zip(row, positions, strict=True)) for row in matrix]
-        bent = [
+        x, y, z = (
             (axis + o).astype(np.float32) + self._displacement(bend)
             for axis, o in zip(turned, offset, strict=True)
-        ]
+        )
         scale = self.spacing * self.voxels_per_knot  # mm from knot to knot
         back = np.linalg.inv(matrix)
         to_index = back / scale[:, None], -back @ offset / scale, (2.6 * bend + self.step) / scale
-        return Block(*bent, np.zeros(3, int), to_index)
+        return Region(x, y, z, np.zeros(3, int), to_index)
 
     def _displacement(self, size: float) -> np.ndarray:
         """Smooth displacement in mm: broad, and a third of it finer; at most 2.6 `size`."""
@@ -77,43 +77,49 @@ class Canvas:
         """Values on the whole lattice, interpolated to the voxels."""
         return _interpolated(values, self.stencils)
 
-    def at_voxels(self, block: Block, distance: np.ndarray, reach: float = 8.0) -> Shape:
-        """A shape of a lattice's block, at the voxels within `reach` mm of it."""
+    def at_voxels(self, region: Region, distance: np.ndarray, reach: float = 8.0) -> Shape:
+        """A shape of a lattice's region, at the voxels within `reach` mm of it."""
         near = distance < reach
         if not near.any():
             return EMPTY, np.zeros((0, 0, 0), np.float32)
-        part, box = [], []
+        first, last = [], []
         for axis in range(3):
             used = np.flatnonzero(near.any(tuple({0, 1, 2} - {axis})))
-            first, last = max(used[0] - 1, 0), min(used[-1] + 2, near.shape[axis])
-            knots = self.knots[axis][block.start[axis] + first : block.start[axis] + last]
-            part.append(slice(first, last))
-            box.append(slice(int(np.ceil(knots[0])), int(knots[-1]) + 1))
-        return tuple(box), self._upsample_part(distance[tuple(part)], block, part, box)
+            first.append(max(used[0] - 1, 0))
+            last.append(min(used[-1] + 2, near.shape[axis]))
+        part = box_between(first, last)
+        box = self._voxels_of(np.add(region.start, first), np.add(region.start, last))
+        return box, self._upsample_part(distance[part], region, part, box)
 
-    def voxel_box(self, block: Block) -> Box:
-        """The voxels within a block of the lattice."""
-        if not block.x.size:
+    def voxel_box(self, region: Region) -> Box:
+        """The voxels within a region of the lattice."""
+        if not region.x.size:
             return EMPTY
-        parts = zip(self.knots, block.start, block.x.shape, strict=True)
-        knots = (k[i : i + n] for k, i, n in parts)
-        return tuple(slice(int(np.ceil(k[0])), int(k[-1]) + 1) for k in knots)
+        return self._voxels_of(region.start, np.add(region.start, region.x.shape))
 
-    def voxel_block(self, low: ArrayLike, high: ArrayLike) -> tuple[Box, Block]:
+    def _voxels_of(self, first: np.ndarray, last: np.ndarray) -> Box:
+        """The voxels between the knots (3,) from `first` to before `last`."""
+        x, y, z = (
+            slice(int(np.ceil(knots[i])), int(knots[j - 1]) + 1)
+            for knots, i, j in zip(self.knots, first, last, strict=True)
+        )
+        return x, y, z
+
+    def voxel_region(self, low: ArrayLike, high: ArrayLike) -> tuple[Box, Region]:
         """The voxels between two corners in the patient's mm, and their coordinates."""
-        block = self.lattice.part(low, high)
-        box, part = self.voxel_box(block), [slice(0, n) for n in block.x.shape]
-        axes = (block.x, block.y, block.z)
-        coordinates = [self._upsample_part(axis, block, part, box) for axis in axes]
-        matrix, offset, slack = block.to_index
+        region = self.lattice.part(low, high)
+        box, part = self.voxel_box(region), box_between((0, 0, 0), region.x.shape)
+        axes = (region.x, region.y, region.z)
+        x, y, z = (self._upsample_part(axis, region, part, box) for axis in axes)
+        matrix, offset, slack = region.to_index
         scale = self.voxels_per_knot
         to_index = matrix * scale[:, None], offset * scale, slack * scale
-        return box, Block(*coordinates, np.array([side.start for side in box]), to_index)
+        return box, Region(x, y, z, np.array([side.start for side in box]), to_index)
 
-    def _upsample_part(self, values: np.ndarray, block: Block, part: Box, box: Box) -> np.ndarray:
-        """Values on a part of a block, interpolated to the voxels of a box."""
+    def _upsample_part(self, values: np.ndarray, region: Region, part: Box, box: Box) -> np.ndarray:
+        """Values on a part of a region, interpolated to the voxels of a box."""
         stencils = []
-        sides = zip(self.stencils, block.start, part, box, strict=True)
+        sides = zip(self.stencils, region.start, part, box, strict=True)
         for (index, weight), first, side, voxels in sides:
             last = side.stop - side.start - 1
             inside = np.clip(index[voxels] - (first + side.start), 0, max(last, 0))
@@ -165,14 +171,14 @@ class Canvas:
 
     def paint_organ(
         self,
-        block: Block,
+        region: Region,
         distance: np.ndarray,
         value: float,
         texture: float = 5,
         halo: float = 1.5,
     ) -> None:
         """Paints a solid organ with `halo` mm of fat around it."""
-        box, near = self.at_voxels(block, distance)
+        box, near = self.at_voxels(region, distance)
         if halo:
             self.paint((box, near - halo), -95, 10, edge=2.5)
         self.paint((box, near), value, texture)
@@ -188,8 +194,8 @@ class Canvas:
         """Paints a tube at the voxels' own resolution, with `halo` mm of fat around it."""
         points = np.asarray(points, float)
         reach = np.max(radii) + halo + 2
-        box, block = self.voxel_block(points.min(0) - reach, points.max(0) + reach)
-        distance = tubes(block, points, radii, links, margin=halo + 2.5)
+        box, region = self.voxel_region(points.min(0) - reach, points.max(0) + reach)
+        distance = tubes(region, points, radii, links, margin=halo + 2.5)
         if halo:
             self.paint((box, distance - halo), -100, 8, edge=3)
         self.paint((box, distance), value)

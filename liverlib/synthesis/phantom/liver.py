@@ -11,7 +11,7 @@ import numpy as np
 
 from .body import Body
 from .canvas import Canvas
-from .sdf import Block, ellipsoid, intersection, spline, tubes, union
+from .sdf import Region, ellipsoid, intersection, spline, tubes, union
 
 LIVER_SHAPES = (
     "usual",
@@ -39,18 +39,18 @@ class Tree:
 
 def draw_liver(canvas: Canvas, body: Body, random: np.random.Generator) -> Tree:
     """Liver, gallbladder and the veins within; returns the portal vein."""
-    block = canvas.lattice.part((-130, -110, -130), (150, 130, 200))
+    region = canvas.lattice.part((-130, -110, -130), (150, 130, 200))
     tip, slope = random.uniform(-62, 0), random.uniform(0.55, 0.85)
     if body.liver_shape == "long":  # Riedel's lobe
         tip -= random.uniform(30, 70)
-    liver = _liver(block, body, tip, slope, random)
+    liver = _liver(region, body, tip, slope, random)
     if body.liver_shape == "small":  # and nodular, as in cirrhosis
-        liver += random.uniform(3, 10) + random.uniform(1, 3) * body.fine[block.box]
+        liver += random.uniform(3, 10) + random.uniform(1, 3) * body.fine[region.box]
     elif "resected" in body.liver_shape:
         side = -1 if "left" in body.liver_shape else 1
-        cut = side * (block.x - random.uniform(0, 40) - 10 * side) + 4 * body.rough[block.box]
+        cut = side * (region.x - random.uniform(0, 40) - 10 * side) + 4 * body.rough[region.box]
         liver = intersection(liver, cut, 10)
-    box, distance = canvas.at_voxels(block, liver)
+    box, distance = canvas.at_voxels(region, liver)
     fat = distance - random.uniform(-0.5, 1)
     canvas.paint((box, fat), body.hu["fat"], 8, edge=2.5)
     canvas.paint_liver((box, distance), body.hu["liver"], random.uniform(2, 8))
@@ -76,10 +76,10 @@ def draw_artery_and_duct(
 
 
 def _liver(
-    block: Block, body: Body, tip: float, slope: float, random: np.random.Generator
+    region: Region, body: Body, tip: float, slope: float, random: np.random.Generator
 ) -> np.ndarray:
     """Distance to the liver; its lower face is at `tip` mm on the right, and rises by `slope`."""
-    x, y, z, box = block.x, block.y, block.z, block.box
+    x, y, z, box = region.x, region.y, region.z, region.box
     rough, large = body.rough[box], body.liver_shape == "left lobe large"
     lower = tip + slope * (112 - x) - random.uniform(0, 0.3) * y
     lower += random.uniform(0, 16) * np.exp(-(((x - 50) / 38) ** 2) - ((y + 20) / 45) ** 2)
@@ -95,7 +95,7 @@ def _liver(
     left = (corner - 0.5 * (x - 12) - y) / 1.12
     right = (corner - 2.2 * (x - 12) - y) / 2.4
     liver = intersection(liver, union(left, right, 6) + 2 * rough, 10)
-    kidney = ellipsoid(block, (62, -38, -12), (32, 30, 60))
+    kidney = ellipsoid(region, (62, -38, -12), (32, 30, 60))
     liver = intersection(liver, -kidney, 6)
     x = x + random.uniform(-4, 14) - 0.25 * (y - 40)
     fissure = np.maximum(np.abs(x) - random.uniform(0, 3), -under - random.uniform(8, 40))
@@ -104,8 +104,8 @@ def _liver(
     if large:  # and the caudate lobe, before the spine
         centre = random.uniform((-12, -12, 20), (14, 6, 55))
         radii = random.uniform((10, 9, 15), (24, 16, 32))
-        liver = union(liver, ellipsoid(block, centre, radii), 4)
-    hilum = tubes(block, [(30, 6, 14), (10, 12, 26), (-6, 24, 38)], [7, 8, 5])
+        liver = union(liver, ellipsoid(region, centre, radii), 4)
+    hilum = tubes(region, [(30, 6, 14), (10, 12, 26), (-6, 24, 38)], [7, 8, 5])
     return intersection(liver, -hilum, 6) + random.uniform(0.3, 1.8) * body.fine[box]
 
 
@@ -117,9 +117,9 @@ def _gallbladder(
     x = random.uniform(28, 52)
     z = tip + slope * (112 - x) - 12
     line = spline([(x - 8, 14, z + 10), (x, 34, z), (x + 4, 52, z - 10)])
-    block = canvas.lattice.part(line.min(0) - 30, line.max(0) + 30)
+    region = canvas.lattice.part(line.min(0) - 30, line.max(0) + 30)
     radii = np.linspace(7, 14, len(line)) * random.uniform(0.7, 1.25)
-    box, distance = canvas.at_voxels(block, tubes(block, line, radii))
+    box, distance = canvas.at_voxels(region, tubes(region, line, radii))
     canvas.paint((box, distance), body.hu["bowel_wall"])
     canvas.paint((box, distance + 1.8), random.uniform(0, 18), 2)
 
@@ -143,8 +143,8 @@ def _veins(canvas: Canvas, body: Body, random: np.random.Generator) -> Tree:
 
 def _paint_within(canvas: Canvas, tree: Tree, value: float) -> None:
     """Paints a tree inside the liver."""
-    box, block = canvas.voxel_block(tree.points.min(0) - 8, tree.points.max(0) + 8)
-    distance = tubes(block, tree.points, tree.radii, tree.links, margin=2.5)
+    box, region = canvas.voxel_region(tree.points.min(0) - 8, tree.points.max(0) + 8)
+    distance = tubes(region, tree.points, tree.radii, tree.links, margin=2.5)
     canvas.paint((box, np.where(canvas.liver[box] > 0.3, distance, 50)), value, keep=True)
 
 

@@ -1,7 +1,7 @@
 """Phantoms: synthetic abdominal CTs with a liver and tumours, computed from formulas.
 
 Seed and index alone decide a body, its contrast phase, noise and slices. Phantoms lack fine
-anatomy (costal cartilage, walls of bile ducts, mesentery, lungs beyond dots), disease around the
+structures (costal cartilage, walls of bile ducts, mesentery, lungs beyond dots), disease around the
 liver (ascites, thrombosis, operations), and artefacts of motion and metal.
 """
 
@@ -136,9 +136,7 @@ def _averaged(values: np.ndarray, parts: int) -> np.ndarray:
     return values.reshape(*values.shape[:2], -1, parts).mean(3) if parts > 1 else values
 
 
-def _acquired(
-    hu: np.ndarray, settings: PhantomSettings, random: np.random.Generator
-) -> np.ndarray:
+def _acquired(hu: np.ndarray, settings: PhantomSettings, random: np.random.Generator) -> np.ndarray:
     """The scanner's image (int16) of a body: with noise, and padded outside its round view."""
     level = random.uniform(8, 25) * min(1, settings.size / 256)
     noise = _ct_noise(hu.shape, random, random.random(), random.uniform(0, 1.5))

@@ -4,7 +4,7 @@ Points are in the patient's coordinates, in mm: x to the right, y to the front, 
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +13,19 @@ from numpy.typing import ArrayLike
 from liverlib.core.arrays import Box
 
 FAR_MM = 60.0  # the distance of a tube where it is only known to be far
+Point = Sequence[float] | np.ndarray  # (3,) mm
+Index = Sequence[int] | np.ndarray  # (3,)
+
+
+def box_between(first: Index, last: Index) -> Box:
+    """The box of the indices (3,) from `first` to before `last`."""
+    x, y, z = map(slice, first, last)
+    return x, y, z
 
 
 @dataclass(frozen=True)
-class Block:
-    """A block of a lattice: the patient's coordinates of its points, and their indices.
+class Region:
+    """A region of a lattice: the patient's coordinates of its points, and their indices.
 
     `to_index` leads from mm to indices of the whole lattice: matrix, offset, and the slack in
     indices that the bending of the coordinates leaves.
@@ -36,26 +44,26 @@ class Block:
         half = np.abs(matrix) @ ((high - low) / 2) + slack
         first = np.clip(np.floor(centre - half), 0, self.x.shape).astype(int)
         last = np.clip(np.ceil(centre + half) + 1, 0, self.x.shape).astype(int)
-        return tuple(map(slice, first, last))
+        return box_between(first, last)
 
     @property
     def box(self) -> Box:
-        """The block's own box in the whole lattice."""
-        return tuple(slice(s, s + n) for s, n in zip(self.start, self.x.shape, strict=True))
+        """The region's own box in the whole lattice."""
+        return box_between(self.start, np.add(self.start, self.x.shape))
 
-    def part(self, low: ArrayLike, high: ArrayLike) -> "Block":
-        """The smaller block that holds everything between two corners in mm."""
+    def part(self, low: ArrayLike, high: ArrayLike) -> "Region":
+        """The smaller region that holds everything between two corners in mm."""
         low, high = np.asarray(low, float), np.asarray(high, float)
         wide = self._cut(self.index_box(low, high))
         close = replace(wide, to_index=wide._fitted()) if wide.x.size else wide
         return close._cut(close.index_box(low, high))
 
-    def around(self, centre: ArrayLike, radius: float) -> "Block":
-        """The smaller block within `radius` mm of a point along each axis."""
+    def around(self, centre: ArrayLike, radius: float) -> "Region":
+        """The smaller region within `radius` mm of a point along each axis."""
         return self.part(np.subtract(centre, radius), np.add(centre, radius))
 
     def locate(self, points: np.ndarray) -> np.ndarray:
-        """Indices (n, 3) in this block of points in mm (n, 3), to about 1 mm."""
+        """Indices (n, 3) in this region of points in mm (n, 3), to about 1 mm."""
         matrix, offset, _ = self.to_index
         indices = points @ matrix.T + offset - self.start
         for _ in range(3 if self.x.size else 0):
@@ -64,12 +72,12 @@ class Block:
             indices = np.stack(near, 1) + (points - reached) @ matrix.T
         return indices
 
-    def _cut(self, box: Box) -> "Block":
+    def _cut(self, box: Box) -> "Region":
         start = self.start + [part.start for part in box]
-        return Block(self.x[box], self.y[box], self.z[box], start, self.to_index)
+        return Region(self.x[box], self.y[box], self.z[box], start, self.to_index)
 
     def _fitted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`to_index` with the slack of this block alone."""
+        """`to_index` with the slack of this region alone."""
         matrix = self.to_index[0]
         indices = np.ogrid[self.box]
         errors = [
@@ -81,12 +89,12 @@ class Block:
 
 
 def ellipsoid(
-    block: Block, centre: ArrayLike, radii: ArrayLike, axes: np.ndarray | None = None
+    region: Region, centre: Point, radii: Point, axes: np.ndarray | None = None
 ) -> np.ndarray:
     """Distance to an ellipsoid, exact to first order; `axes` (3, 3) holds its axes as rows."""
     x, y, z = (
         axis - np.float32(middle)
-        for axis, middle in zip((block.x, block.y, block.z), centre, strict=True)
+        for axis, middle in zip((region.x, region.y, region.z), centre, strict=True)
     )
     if axes is not None:
         x, y, z = (np.float32(a) * x + np.float32(b) * y + np.float32(c) * z for a, b, c in axes)
@@ -97,7 +105,7 @@ def ellipsoid(
 
 
 def tubes(
-    block: Block,
+    region: Region,
     points: ArrayLike,
     radii: ArrayLike,
     links: Iterable[tuple[int, int]] | None = None,
@@ -109,27 +117,27 @@ def tubes(
     distance is exact up to `margin` mm from the cones, and `FAR_MM` where nothing is near.
     """
     points, radii = np.asarray(points, np.float32), np.asarray(radii, np.float32)
-    distance = np.full(block.x.shape, FAR_MM, np.float32)
+    distance = np.full(region.x.shape, FAR_MM, np.float32)
     links = np.array(list(links or itertools.pairwise(range(len(points)))))
-    ends = block.locate(points)[links]  # (links, 2, 3)
+    ends = region.locate(points)[links]  # (links, 2, 3)
     lengths = np.linalg.norm(np.diff(points[links], axis=1), axis=2)
     reach = radii[links].max(1, keepdims=True) + margin + 0.1 * lengths
-    reach = 1.3 * reach * np.abs(block.to_index[0]).sum(1) + 1
-    first = np.clip(np.floor(ends.min(1) - reach), 0, block.x.shape).astype(int)
-    last = np.clip(np.ceil(ends.max(1) + reach) + 1, 0, block.x.shape).astype(int)
+    reach = 1.3 * reach * np.abs(region.to_index[0]).sum(1) + 1
+    first = np.clip(np.floor(ends.min(1) - reach), 0, region.x.shape).astype(int)
+    last = np.clip(np.ceil(ends.max(1) + reach) + 1, 0, region.x.shape).astype(int)
     for (i, j), low, high in zip(links, first, last, strict=True):
         if (high > low).all():
-            box = tuple(map(slice, low, high))
+            box = box_between(low, high)
             part = distance[box]
-            np.minimum(part, _cone(block, box, points[i], points[j], radii[i], radii[j]), out=part)
+            np.minimum(part, _cone(region, box, points[i], points[j], radii[i], radii[j]), out=part)
     return distance
 
 
 def _cone(
-    block: Block, box: Box, a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float
+    region: Region, box: Box, a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float
 ) -> np.ndarray:
-    """Distance to the round cone between two points, within a box of the block."""
-    x, y, z = block.x[box] - a[0], block.y[box] - a[1], block.z[box] - a[2]
+    """Distance to the round cone between two points, within a box of the region."""
+    x, y, z = region.x[box] - a[0], region.y[box] - a[1], region.z[box] - a[2]
     along = b - a
     t = (x * along[0] + y * along[1] + z * along[2]) / max(float(along @ along), 1e-6)
     np.clip(t, 0, 1, out=t)

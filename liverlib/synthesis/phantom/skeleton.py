@@ -20,21 +20,21 @@ def draw_skeleton(
 
 
 def _spine(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
-    block = canvas.lattice.part((-60, -140, -400), (60, -10, 400))
+    region = canvas.lattice.part((-60, -140, -400), (60, -10, 400))
     pitch, shift = random.uniform(31, 36), random.uniform(-17, 17)
-    y = block.y - 6 * np.exp(-(((block.z + 60) / 70) ** 2))  # lordosis
-    height = (block.z - shift) / pitch
+    y = region.y - 6 * np.exp(-(((region.z + 60) / 70) ** 2))  # lordosis
+    height = (region.z - shift) / pitch
     from_disc = (0.5 - np.abs(height - np.round(height))) * pitch - 4
-    size = 1 - 0.0007 * block.z
+    size = 1 - 0.0007 * region.z
     waist = 2.2 * np.exp(-(((from_disc - 10) / 7) ** 2) / 2)
-    radial = np.sqrt((block.x / 1.25) ** 2 + (y + 57) ** 2) - 18.5 * size + waist
-    radial = intersection(radial, 11 - np.hypot(block.x, y + 83), 3)
-    box, column = canvas.at_voxels(block, radial)
+    radial = np.sqrt((region.x / 1.25) ** 2 + (y + 57) ** 2) - 18.5 * size + waist
+    radial = intersection(radial, 11 - np.hypot(region.x, y + 83), 3)
+    box, column = canvas.at_voxels(region, radial)
     canvas.paint((box, column - 1), body.hu["muscle"] + 25, 10)
-    box, vertebrae = canvas.at_voxels(block, np.maximum(radial, -from_disc))
+    box, vertebrae = canvas.at_voxels(region, np.maximum(radial, -from_disc))
     canvas.paint((box, vertebrae), body.bone + random.uniform(180, 320), 40)
     canvas.paint((box, vertebrae + 1.8), body.bone, 30, edge=2)
-    box, canal = canvas.at_voxels(block, np.hypot(block.x / 1.2, y + 83) - 8.5)
+    box, canal = canvas.at_voxels(region, np.hypot(region.x / 1.2, y + 83) - 8.5)
     _arches(canvas, body, shift, pitch, random)
     canvas.paint((box, canal), -20, 20)
     canvas.paint((box, canal + 3), 28, 6)
@@ -50,7 +50,8 @@ def _arches(
     for level in range(-7, 9):
         z = shift + pitch * level
         y = 6 * np.exp(-(((z + 60) / 70) ** 2))
-        lines, radii = [], []
+        lines: list[tuple[float, float, float]] = []
+        radii: list[float] = []
         for side in SIDES:
             arch = [(14, -68, 4), (17, -80, 2), (15, -93, -6), (0, -99, -9)]
             lines += [(side * px, py + y, pz + z) for px, py, pz in arch]
@@ -61,8 +62,8 @@ def _arches(
             radii += [5, 5.5]
         lines += [(0, -99 + y, z - 9), (0, -99 - reach + y, z - 16)]
         radii += [4, 4]
-        box, block = canvas.voxel_block(np.min(lines, 0) - 8, np.max(lines, 0) + 8)
-        distance = tubes(block, lines, radii, links)
+        box, region = canvas.voxel_region(np.min(lines, 0) - 8, np.max(lines, 0) + 8)
+        distance = tubes(region, lines, radii, links)
         canvas.paint((box, distance), body.bone + 280, 60)
         canvas.paint((box, distance + 3), body.bone + 30, 40, edge=2.5)
 
@@ -82,8 +83,8 @@ def _ribs(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
             line = np.stack([side * x * np.sin(angle), belly - 3 - y * np.cos(angle), z], 1)
             line[0] = [side * 24, -74, top + 5]
             line = np.concatenate([np.add(line, (0, 0, 2.6)), np.subtract(line, (0, 0, 2.6))])
-            box, block = canvas.voxel_block(line.min(0) - 8, line.max(0) + 8)
-            distance = tubes(block, line, np.full(32, random.uniform(3.3, 4.2)), links)
+            box, region = canvas.voxel_region(line.min(0) - 8, line.max(0) + 8)
+            distance = tubes(region, line, np.full(32, random.uniform(3.3, 4.2)), links)
             canvas.paint((box, distance), body.bone + 280, 60)
             canvas.paint((box, distance + 2.2), body.bone, 40, edge=2.5)
 
@@ -107,34 +108,34 @@ def _cartilage(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
             y = belly - 3 - (106 - inset - narrow) * np.cos(angle)
             line = np.stack([x, y, z], 1) + random.normal(0, 1.5, 3)
             radii = np.full(len(line), random.uniform(4.5, 7))
-            box, block = canvas.voxel_block(line.min(0) - 10, line.max(0) + 10)
-            canvas.paint((box, tubes(block, line, radii)), value, 12)
+            box, region = canvas.voxel_region(line.min(0) - 10, line.max(0) + 10)
+            canvas.paint((box, tubes(region, line, radii)), value, 12)
             if random.random() < 0.4:  # calcified here and there
                 spot = line[random.integers(1, 8)] + random.normal(0, 2, (2, 3))
-                box, block = canvas.voxel_block(spot.min(0) - 6, spot.max(0) + 6)
+                box, region = canvas.voxel_region(spot.min(0) - 6, spot.max(0) + 6)
                 hu = random.uniform(180, 420)
-                canvas.paint((box, tubes(block, spot, [2, 2])), hu, 40)
+                canvas.paint((box, tubes(region, spot, [2, 2])), hu, 40)
     _sternum(canvas, body, tip, belly - 3 + 106 - inset, value)
 
 
 def _sternum(canvas: Canvas, body: Body, tip: float, y: float, cartilage: float) -> None:
     """The sternum, and the cartilage (HU) of its lower tip; `y` is where the ribs end in front."""
     line = spline([(0, y - 14, tip - 22), (0, y - 6, tip), (0, y - 4, tip + 60), (0, y - 8, 400)])
-    box, block = canvas.voxel_block(line.min(0) - 25, line.max(0) + 25)
+    box, region = canvas.voxel_region(line.min(0) - 25, line.max(0) + 25)
     for shift in (-9, 0, 9):
-        distance = tubes(block, np.add(line[1:], (shift, 0, 0)), np.full(len(line) - 1, 6.0))
+        distance = tubes(region, np.add(line[1:], (shift, 0, 0)), np.full(len(line) - 1, 6.0))
         canvas.paint((box, distance), body.bone + 200, 60)
         canvas.paint((box, distance + 2), body.bone, 40, edge=2)
-    canvas.paint((box, tubes(block, line[:4], np.full(4, 4.5))), cartilage, 10)
+    canvas.paint((box, tubes(region, line[:4], np.full(4, 4.5))), cartilage, 10)
 
 
 def _hips(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
     """The wings of the pelvis, where the scan reaches down to them."""
-    block = canvas.lattice.part((-170, -120, -400), (170, 90, -70))
-    crest = random.uniform(-122, -98) - 0.006 * (block.y + 20) ** 2
-    wings = np.maximum(np.abs(body.cavity[block.box] - 2) - 5, block.z - crest)
-    wings = np.maximum(wings, np.maximum(block.y - 60, 45 - np.abs(block.x)))
-    box, distance = canvas.at_voxels(block, wings)
+    region = canvas.lattice.part((-170, -120, -400), (170, 90, -70))
+    crest = random.uniform(-122, -98) - 0.006 * (region.y + 20) ** 2
+    wings = np.maximum(np.abs(body.cavity[region.box] - 2) - 5, region.z - crest)
+    wings = np.maximum(wings, np.maximum(region.y - 60, 45 - np.abs(region.x)))
+    box, distance = canvas.at_voxels(region, wings)
     canvas.paint((box, distance), body.bone + 350, 40)
     canvas.paint((box, distance + 2.2), body.bone, 40, edge=2.5)
 
@@ -142,13 +143,13 @@ def _hips(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
 def _muscles(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
     """Psoas, the quadratus lumborum beside it, and the crura of the diaphragm."""
     size = random.uniform(0.75, 1.2)
-    block = canvas.lattice.part((-90, -125, -400), (90, 0, 110))
-    hu, rough = body.hu["muscle"], 2 * body.rough[block.box]
+    region = canvas.lattice.part((-90, -125, -400), (90, 0, 110))
+    hu, rough = body.hu["muscle"], 2 * body.rough[region.box]
     for s in SIDES:
         psoas = [(s * 26, -50, 25), (s * 34, -50, -30), (s * 44, -42, -90), (s * 60, -20, -200)]
-        canvas.paint_organ(block, tubes(block, psoas, np.array([6, 13, 19, 20]) * size), hu, 6)
-        quadratus = ellipsoid(block, (s * 36, -90, -30), (34, 22, 160)) + rough
-        box, distance = canvas.at_voxels(block, quadratus)
+        canvas.paint_organ(region, tubes(region, psoas, np.array([6, 13, 19, 20]) * size), hu, 6)
+        quadratus = ellipsoid(region, (s * 36, -90, -30), (34, 22, 160)) + rough
+        box, distance = canvas.at_voxels(region, quadratus)
         canvas.paint((box, np.abs(distance) - 0.8), -20, 40, opacity=random.uniform(0.1, 0.6))
         crus = [(s * 12, -33, -20), (s * 15, -30, 40), (s * 12, -22, 85)]
-        canvas.paint_organ(block, tubes(block, crus, [4, 6, 7]), hu, 6, halo=1)
+        canvas.paint_organ(region, tubes(region, crus, [4, 6, 7]), hu, 6, halo=1)

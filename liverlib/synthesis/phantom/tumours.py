@@ -6,7 +6,7 @@ import numpy as np
 
 from .body import Body
 from .canvas import Canvas
-from .sdf import Block, ellipsoid, random_rotation, union
+from .sdf import Region, box_between, ellipsoid, random_rotation, union
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def _draw_tumour(
     random: np.random.Generator,
 ) -> None:
     """One tumour around a voxel; it replaces liver alone."""
-    block = _voxels_around(canvas, centre, 1.6 * radius + 8)
-    box = block.box
-    distance = _lobed(block, radius, random)
-    distance += kind.bumps * radius * _bumps(block, radius, random)
+    region = _voxels_around(canvas, centre, 1.6 * radius + 8)
+    box = region.box
+    distance = _lobed(region, radius, random)
+    distance += kind.bumps * radius * _bumps(region, radius, random)
     liver = canvas.liver[box].copy()
     value = body.hu["liver"] + kind.contrast + kind.texture * canvas.texture[box]
     if kind.rim and radius > 6:
@@ -78,33 +78,34 @@ def _draw_tumour(
     np.maximum(canvas.tumour[box], sharp * liver, out=canvas.tumour[box])
 
 
-def _voxels_around(canvas: Canvas, centre: np.ndarray, radius: float) -> Block:
+def _voxels_around(canvas: Canvas, centre: np.ndarray, radius: float) -> Region:
     """The voxels within `radius` mm of one, their coordinates counted from it."""
     reach = np.ceil(radius / canvas.spacing).astype(int)
     first, last = np.maximum(centre - reach, 0), np.minimum(centre + reach + 1, canvas.shape)
-    indices = np.ogrid[tuple(map(slice, first, last))]
+    indices = np.ogrid[box_between(first, last)]
     lines = [(i - c) * mm for i, c, mm in zip(indices, centre, canvas.spacing, strict=True)]
-    axes = np.broadcast_arrays(*(line.astype(np.float32) for line in lines))
-    return Block(*axes, first, None)
+    x, y, z = np.broadcast_arrays(*(line.astype(np.float32) for line in lines))
+    to_index = np.diag(1 / canvas.spacing), centre, np.zeros(3)
+    return Region(x, y, z, first, to_index)
 
 
-def _lobed(block: Block, radius: float, random: np.random.Generator) -> np.ndarray:
+def _lobed(region: Region, radius: float, random: np.random.Generator) -> np.ndarray:
     """Distance to an ellipsoid with up to two smaller ones melted into its side."""
     radii = radius * np.exp(random.normal(0, 0.14, 3))
-    distance = ellipsoid(block, (0, 0, 0), radii, random_rotation(1, random))
+    distance = ellipsoid(region, (0, 0, 0), radii, random_rotation(1, random))
     for _ in range(int(random.integers(0, 3))):
         direction = random.normal(0, 1, 3)
         centre = 0.65 * radius * direction / np.linalg.norm(direction)
-        lobe = ellipsoid(block, centre, radii * random.uniform(0.45, 0.7))
+        lobe = ellipsoid(region, centre, radii * random.uniform(0.45, 0.7))
         distance = union(distance, lobe, 0.4 * radius)
     return distance
 
 
-def _bumps(block: Block, radius: float, random: np.random.Generator) -> np.ndarray:
+def _bumps(region: Region, radius: float, random: np.random.Generator) -> np.ndarray:
     """Smooth unevenness at the scale of a tumour: a few random waves."""
-    total = np.zeros(block.x.shape, np.float32)
+    total = np.zeros(region.x.shape, np.float32)
     for _ in range(4):
         k = random.normal(0, 1.6 / radius, 3).astype(np.float32)
         start = np.float32(random.uniform(0, 6.3))
-        total += np.sin(k[0] * block.x + k[1] * block.y + k[2] * block.z + start)
+        total += np.sin(k[0] * region.x + k[1] * region.y + k[2] * region.z + start)
     return total / 2

@@ -1,7 +1,7 @@
-"""The pieces of a self-contained page of HTML.
+"""The parts of a self-contained page of HTML.
 
-Pictures are inside it, it needs no network and no script, follows the reader's light or dark
-theme, and prints. Whatever is put in as text is escaped.
+The page holds its pictures, needs neither network nor script, follows the reader's light or dark
+theme, and prints. Text is escaped.
 """
 
 import base64
@@ -30,7 +30,7 @@ h2 { break-after: avoid; }
 
 
 def page(title: str, body: str) -> str:
-    """A whole page of HTML around what is to stand in it."""
+    """A whole page around a body of HTML; only the title is escaped."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -40,16 +40,16 @@ def page(title: str, body: str) -> str:
 
 
 def section(title: str, content: str) -> str:
-    """Content under its title; nothing where there is no content."""
+    """HTML under its title, both put in unescaped; empty without content."""
     return f"<h2>{title}</h2>\n{content}" if content else ""
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence], caption: str = "") -> str:
-    """An HTML table; everything is escaped, and the first cell of a row heads it."""
-    top = "".join(f'<th scope="col">{escape(one)}</th>' for one in head)
+def html_table(head: Sequence[str], rows: Iterable[Sequence], caption: str = "") -> str:
+    """A table, everything in it escaped; the first cell of each row is its heading."""
+    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
     body = "\n".join(
         f'<tr><th scope="row">{escape(str(first))}</th>'
-        + "".join(f"<td>{escape(str(one))}</td>" for one in rest)
+        + "".join(f"<td>{escape(str(cell))}</td>" for cell in rest)
         + "</tr>"
         for first, *rest in rows
     )
@@ -59,7 +59,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence], caption: str = "") -> s
 
 
 def image(content: bytes, alt: str, caption: str = "", lazy: bool = False) -> str:
-    """A PNG or GIF inside the page; a lazy one is decoded when it is scrolled to."""
+    """A PNG or GIF as part of the page; a lazy picture is decoded when it is scrolled to."""
     with Image.open(io.BytesIO(content)) as picture:  # reads the header only
         kind, (width, height) = picture.format.lower(), picture.size
     data = base64.b64encode(content).decode()

@@ -1,124 +1,160 @@
-"""One page of HTML that shows a whole run: scores, curves, pictures, films, settings.
+"""The report of a run: one page of HTML with scores, curves, pictures, films and settings.
 
-The page is one file (see `liverlib.page`), so that it can be kept, sent and printed.
+The page is one file (see `html`), so that it can be kept, sent and printed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
 from liverlib import __version__
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic, read_json
-from liverlib.core.text import NOT_MEDICAL
+from liverlib.core.text import NOT_MEDICAL, number
+from liverlib.evaluation.bootstrap import Measure
+from liverlib.evaluation.case import CaseResult
 from liverlib.evaluation.lesion_matching import SIZES
+from liverlib.evaluation.summary import Summary
 
-from .html import image, page, section, table
+from .html import html_table, image, page, section
 
-FILMS = 8  # embedded at most; each is about three quarters of a megabyte
+MAX_FILMS = 8  # in the page; each is about three quarters of a megabyte
+DICE = {  # rows of the table of Dice: object and measure
+    "liver, tumours included": ("liver", "Dice"),
+    "tumour, in cases that have one": ("tumour", "Dice"),
+    "tumour, all cases, LiTS rule": ("tumour", "Dice, LiTS rule"),
+}
+SURFACES = {  # measures by their name: heading, digits
+    "ASSD": ("ASSD, mm", 2),
+    "HD95": ("HD95, mm", 2),
+    "surface Dice 1 mm": ("surface Dice, 1 mm", 3),
+}
 
 
 def run_report(folder: str | Path, extra: str = "") -> Path:
     """Writes ``report.html`` into a run's folder and returns its path.
 
-    Reads metrics.json, and, where they are there, settings.json, history.csv or losses.png,
-    overlays/*.png and films/*.gif. `extra` is HTML put in as it is, such as a slice browser's
-    frame. Raises `LiverlibError` where metrics.json is missing or broken.
+    Reads metrics.json and, where they exist, settings.json, history.csv or losses.png,
+    overlays/*.png and films/*.gif. `extra` is HTML put in unescaped, such as a slice browser's
+    frame. Raises `LiverlibError` where metrics.json is missing, broken or of another schema.
     """
     folder = Path(folder)
-    metrics = read_json(folder / "metrics.json")
-    try:
-        content = page(folder.resolve().name, _body(folder, metrics, extra))
-    except KeyError as lacking:
-        raise LiverlibError(
-            f"{folder / 'metrics.json'}: lacks {lacking}. Delete it and score the run again."
-        ) from lacking
-    path = folder / "report.html"
-    with atomic(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
-    return path
-
-
-def _body(folder: Path, metrics: Mapping, extra: str) -> str:
+    name = folder.resolve().name
+    scores, origin = _of_metrics(folder / "metrics.json", name)
     parts = (
-        _heading(folder.resolve().name, metrics),
-        _scores(metrics["summary"]),
-        _cases(metrics["cases"]),
+        scores,
         section("Slices", f'<div class="wide">{extra}</div>' if extra else ""),
         section("Training", _curves(folder)),
         section("Overlays", _overlays(folder)),
         section("Films", _films(folder)),
-        _settings(folder),
-        _making(metrics),
+        section("Settings", _settings(folder)),
+        origin,
     )
-    return "\n".join(part for part in parts if part)
+    path = folder / "report.html"
+    with atomic(path) as temporary:
+        temporary.write_text(page(name, "\n".join(filter(None, parts))), encoding="utf-8")
+    return path
 
 
-def _heading(name: str, metrics: Mapping) -> str:
-    n = metrics["summary"]["cases"]
-    if metrics["made_up"]:
-        what = f"{n} made-up CT{'' if n == 1 else 's'} (phantoms), not on patients"
-        more = "They say how well the network learned phantoms, not how well it does on real scans."
+def _of_metrics(path: Path, name: str) -> tuple[str, str]:
+    """All that metrics.json tells: the heading with the scores, and how they were made."""
+    metrics = read_json(path)
+    try:
+        summary = Summary.from_dict(metrics, path)
+        parts = (
+            _heading(name, metrics, len(summary.cases)),
+            section("Scores", _scores(summary)),
+            section("Lesions", _lesions(summary)),
+            section("Cases", _cases(summary)),
+        )
+        return "\n".join(parts), section("How it was made", _origin(metrics))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LiverlibError(
+            f"{path}: broken ({type(error).__name__}: {error}). Delete it and score the run again."
+        ) from error
+
+
+def _heading(name: str, metrics: Mapping, n: int) -> str:
+    ending = "" if n == 1 else "s"
+    if metrics["phantoms"]:
+        cases = f"{n} synthetic CT{ending} (phantoms), not on patients"
+        caution = "They show how well phantoms were learned, not how well real scans are segmented."
     else:
-        what = f"{n} labelled scan{'' if n == 1 else 's'} of {metrics['data']}"
-        more = "They say little about other scanners and other patients."
+        cases = f"{n} labelled scan{ending} of {metrics['data']}"
+        caution = "They say little about other scanners and other patients."
     return (
         f'<p class="warn">{NOT_MEDICAL}</p>\n<h1>{escape(name)}</h1>\n'
-        f"<p>These scores were made on {escape(what)}, kept apart from training. {more}</p>"
+        f"<p>These scores were made on {escape(cases)}, kept apart from training. {caution}</p>"
     )
 
 
-def _scores(summary: Mapping) -> str:
-    dice = table(
+def _scores(summary: Summary) -> str:
+    dice = html_table(
         ["", "Dice: mean [95 % interval]", "cases"],
-        [
-            ("liver, tumours included", *_mean(summary["liver_dice"])),
-            ("tumour, in cases that have one", *_mean(summary["tumour_dice"])),
-            ("tumour, all cases, LiTS convention", *_mean(summary["tumour_dice_lits"])),
-        ],
+        [(name, *_mean(summary.measure(*key), 3)) for name, key in DICE.items()],
         "On each scan's own grid. The interval is of the mean, by bootstrap over the cases. LiTS "
-        "convention: 1 where neither holds a tumour, 0 where only one does.",
+        "rule: 1 where neither mask has a tumour, 0 where only one has.",
     )
-    lesions = table(
-        ["lesions, all cases pooled", "found", "missed", "false", "precision", "recall", "F1"],
-        [
-            ("that overlap at all", *_counts(summary["touched"])),
-            ("with IoU above ½", *_counts(summary["detected"])),
-            *((f"… {size}", *_counts(summary["by_size"][size])) for size in SIZES),
-        ],
-        "One predicted lesion for each true one at most. Sizes are equivalent diameters, in cases "
-        "whose spacing is known.",
+    rows = []
+    for of in ("liver", "tumour"):
+        for measure, (name, digits) in SURFACES.items():
+            row = summary.measure(of, measure)
+            rows.append((f"{of}: {name}", *_mean(row, digits), row.left_out))
+    surfaces = html_table(
+        ["", "mean [95 % interval]", "cases", "left out"],
+        rows,
+        "Over cases whose reference has a liver, or a tumour. Left out: distances to an empty "
+        "prediction, and cases of unknown spacing.",
     )
-    return f"<h2>Scores</h2>\n{dice}\n<p>{_without_tumour(summary)}</p>\n{lesions}"
+    return f"{dice}\n{surfaces}\n<p>{_false_tumour(summary)}</p>"
 
 
-def _without_tumour(summary: Mapping) -> str:
-    free, drawn = summary["tumour_free"], summary["tumour_free_with_false"]
-    if not free:
-        return "Every case has a tumour, so nothing here says how often one is drawn without need."
-    ml = _number(summary["false_tumour_ml"], 1)
-    return f"Cases without a tumour: {free}; false tumour was drawn in {drawn}, {ml} ml on average."
-
-
-def _cases(cases: Sequence[Mapping]) -> str:
-    head = (
-        "case", "liver Dice", "tumour Dice", "lesions found / missed / false",
-        "liver, ml: true → predicted", "tumour, ml: true → predicted", "tumour / liver, %",
-    )  # fmt: skip
-    caption = "Lesions are found where IoU is above ½. A dash: nothing to measure, or not known."
-    return f"<h2>Cases</h2>\n{table(head, map(_case, cases), caption)}"
-
-
-def _case(case: Mapping) -> tuple:
-    lesions = case["detected"]
+def _false_tumour(summary: Summary) -> str:
+    if not summary.tumour_free:
+        return "Every case has a tumour, so false tumour in healthy livers is not measured."
+    ml = number(summary.measure("false tumour", "ml").value, 1)
     return (
-        case["name"],
-        _number(case["liver_dice"]),
-        _number(case["tumour_dice"]) if case["has_tumour"] else "no tumour",
-        " / ".join(str(lesions[kind]) for kind in ("found", "missed", "false")),
-        _pair(case["liver_ml"], case["predicted_liver_ml"], 0),
-        _pair(case["tumour_ml"], case["predicted_tumour_ml"], 1),
-        _pair(case["burden"], case["predicted_burden"], 1, 100),
+        f"Cases without a tumour: {summary.tumour_free}. Tumour is predicted in "
+        f"{summary.empty['tumour'].only_predicted} of them. The mean over all of them is {ml} ml."
+    )
+
+
+def _lesions(summary: Summary) -> str:
+    rows = []
+    for name, counts in summary.lesions.items():
+        of = f"lesion {name}" if name in SIZES else f"lesion, {name}"
+        quotients = [summary.measure(of, key) for key in ("precision", "recall", "F1")]
+        means = (_mean(quotient, 2)[0] for quotient in quotients)
+        text = f"IoU > 0.5, {name}" if name in SIZES else name
+        rows.append((text, counts.tp, counts.fn, counts.fp, *means))
+    return html_table(
+        ["", "detected (tp)", "missed (fn)", "false (fp)", "precision", "recall", "F1"],
+        rows,
+        "Lesions of all cases, in pairs of one of the reference and one of the prediction that "
+        "overlap (IoU > 0) or overlap well (IoU > 0.5). Sizes are equivalent diameters, in cases "
+        "of known spacing. In brackets: 95 % intervals.",
+    )
+
+
+def _cases(summary: Summary) -> str:
+    head = (
+        "case", "liver Dice", "tumour Dice", "lesions detected / missed / false",
+        "liver, ml: reference → predicted", "tumour, ml: reference → predicted",
+        "tumour / liver, %",
+    )  # fmt: skip
+    caption = "Lesions are detected at IoU > 0.5. A dash: nothing to measure, or unknown."
+    return html_table(head, map(_case, summary.cases), caption)
+
+
+def _case(case: CaseResult) -> tuple:
+    return (
+        case.name,
+        number(case.liver.dice, 3),
+        number(case.tumour.dice, 3) if case.has_tumour else "no tumour",
+        f"{case.iou_50.tp} / {case.iou_50.fn} / {case.iou_50.fp}",
+        _pair(case.liver.reference_ml, case.liver.predicted_ml, 0),
+        _pair(case.tumour.reference_ml, case.tumour.predicted_ml, 1),
+        _pair(100 * case.burden, 100 * case.predicted_burden, 1),
     )
 
 
@@ -128,7 +164,7 @@ def _curves(folder: Path) -> str:
         return image(picture.read_bytes(), "curves of the training")
     if not history.is_file():
         return ""
-    from ..charts import curves
+    from ..charts import curves  # matplotlib, only here
     from ..figures import to_png
 
     return image(to_png(curves(history)), "curves of the training")
@@ -137,7 +173,8 @@ def _curves(folder: Path) -> str:
 def _overlays(folder: Path) -> str:
     paths = sorted((folder / "overlays").glob("*.png"))
     return "\n".join(
-        image(path.read_bytes(), f"{path.stem}: truth, prediction, difference") for path in paths
+        image(path.read_bytes(), f"{path.stem}: reference, prediction, difference")
+        for path in paths
     )
 
 
@@ -145,55 +182,49 @@ def _films(folder: Path) -> str:
     paths = sorted((folder / "films").glob("*.gif"))
     shown = "\n".join(
         image(path.read_bytes(), f"film through {path.stem}", path.stem, lazy=True)
-        for path in paths[:FILMS]
+        for path in paths[:MAX_FILMS]
     )
-    rest = f"<p>{len(paths) - FILMS} more are in films/.</p>" if len(paths) > FILMS else ""
-    return f'<div class="films">{shown}</div>{rest}' if paths else ""
+    rest = len(paths) - MAX_FILMS
+    more = f"<p>{rest} more are in films/.</p>" if rest > 0 else ""
+    return f'<div class="films">{shown}</div>{more}' if paths else ""
 
 
 def _settings(folder: Path) -> str:
     path = folder / "settings.json"
     rows = _flat(read_json(path)) if path.is_file() else []
-    return section("Settings", table(["setting", "value"], rows) if rows else "")
+    return html_table(["setting", "value"], rows) if rows else ""
 
 
-def _making(metrics: Mapping) -> str:
+def _origin(metrics: Mapping) -> str:
     seconds = metrics.get("seconds", {})
-    rows = [(stage, f"{value:.1f}") for stage, value in seconds.items()]
+    rows = [(step, f"{value:.1f}") for step, value in seconds.items()]
     rows.append(("together", f"{sum(seconds.values()):.1f}"))
     versions = {"liverlib": __version__} | metrics.get("versions", {})
-    text = ", ".join(f"{name} {number}" for name, number in versions.items())
-    where = f"On {metrics.get('machine', 'an unknown machine')}, with {text}."
-    timed = table(["stage", "seconds"], rows, "Stages whose results were there already count less.")
-    return f"<h2>How it was made</h2>\n<p>{escape(where)}</p>\n{timed}"
+    software = ", ".join(f"{name} {version}" for name, version in versions.items())
+    text = f"On {metrics.get('machine', 'an unknown machine')}, with {software}."
+    caption = "A step whose results were kept from an earlier run took less time."
+    return f"<p>{escape(text)}</p>\n{html_table(['step', 'seconds'], rows, caption)}"
 
 
 def _flat(values: Mapping, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as rows: ``liver.epochs``, 11."""
+    """Nested settings as rows: ``roi.epochs``, 11."""
     rows = []
     for key, value in values.items():
         if isinstance(value, Mapping):
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             rows.append((f"{prefix}{key}", text))
     return rows
 
 
-def _mean(mean: Mapping) -> tuple[str, int]:
-    interval = f" [{_number(mean['low'])}, {_number(mean['high'])}]" if mean["n"] > 1 else ""
-    return _number(mean["mean"]) + interval, mean["n"]
+def _mean(measure: Measure, digits: int) -> tuple[str, int]:
+    """The value with its interval, where there is more than one to sample, and n."""
+    bounds = ", ".join(number(bound, digits) for bound in (measure.low, measure.high))
+    interval = f" [{bounds}]" if measure.n > 1 else ""
+    return number(measure.value, digits) + interval, measure.n
 
 
-def _counts(one: Mapping) -> tuple:
-    ratios = (_number(one[key], 2) for key in ("precision", "recall", "f1"))
-    return one["found"], one["missed"], one["false"], *ratios
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None or value != value else f"{value:,.{digits}f}"
-
-
-def _pair(true: float | None, predicted: float | None, digits: int, factor: float = 1) -> str:
-    known = [None if one is None else factor * one for one in (true, predicted)]
-    return "–" if known == [None, None] else " → ".join(_number(one, digits) for one in known)
+def _pair(reference: float, predicted: float, digits: int) -> str:
+    texts = [number(value, digits) for value in (reference, predicted)]
+    return "–" if texts == ["–", "–"] else " → ".join(texts)

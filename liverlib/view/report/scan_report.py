@@ -1,6 +1,6 @@
-"""What a mask says of one scan, for people and for programs: a page of HTML, CSV and JSON.
+"""The report of one scan's mask: a page of HTML for people, CSV and JSON for programs.
 
-The page holds the slice browser, so that every figure can be looked up in the picture.
+The page holds the slice browser, in which a reader can check every number.
 """
 
 import csv
@@ -10,12 +10,12 @@ from html import escape
 from pathlib import Path
 
 from liverlib.core.files import atomic, write_json
-from liverlib.core.text import NOT_MEDICAL
+from liverlib.core.text import NOT_MEDICAL, number
 from liverlib.evaluation.lesion_table import LesionTable
 from liverlib.io.volume import Volume
 
 from ..viewer.page import show
-from .html import page, section, table
+from .html import html_table, page, section
 
 COLUMNS = {  # of a lesion: heading, digits after the point
     "number": ("lesion", 0),
@@ -28,82 +28,83 @@ COLUMNS = {  # of a lesion: heading, digits after the point
     "probability": ("mean probability", 2),
 }
 CAPTION = (
-    "Connected by faces, largest first. Diameters from voxel centre to voxel centre, the axial one "
-    "within one slice. Centroids in the scan's world coordinates (NIfTI: right, front and head are "
-    "positive). Where the scan cuts the liver there is no surface."
+    "Lesions are connected by faces, the largest first. Diameters go from voxel centre to voxel "
+    "centre, the axial one within one slice. Centroids are in the scan's world coordinates (NIfTI: "
+    "right, front and head are positive). Where the scan cuts the liver there is no surface."
 )
 
 
 def write_scan_report(
-    folder: str | Path, scan: Volume, mask: Volume, found: LesionTable
+    folder: str | Path, scan: Volume, mask: Volume, table: LesionTable
 ) -> tuple[Path, Path, Path]:
-    """Writes ``<scan>.html``, ``<scan>.csv`` (one row a lesion) and ``<scan>.json`` into a folder.
+    """Writes ``<scan>.html``, ``<scan>.csv`` (a row a lesion) and ``<scan>.json``; their paths.
 
-    Each begins by saying that it is not of a medical device; in CSV that line and the next, of the
-    totals, start with #.
+    Each begins with `NOT_MEDICAL`. In CSV this line and the next, of the totals, start with #.
     Raises `LiverlibError` where the folder cannot be written.
     """
-    stem = Path(folder) / (found.name or "scan")
-    paths = tuple(stem.with_name(f"{stem.name}.{kind}") for kind in ("html", "csv", "json"))
-    content = scan_page(scan, mask, found)
-    with atomic(paths[0]) as temporary:
+    stem = Path(folder) / (table.name or "scan")
+    html, rows, values = (stem.with_name(f"{stem.name}.{kind}") for kind in ("html", "csv", "json"))
+    content = scan_page(scan, mask, table)
+    with atomic(html) as temporary:
         temporary.write_text(content, encoding="utf-8")
-    with atomic(paths[1]) as temporary, open(temporary, "w", newline="") as file:
-        totals = "; ".join(" ".join(one).strip() for one in _totals(found))
+    with atomic(rows) as temporary, open(temporary, "w", newline="") as file:
+        totals = "; ".join(" ".join(row).strip() for row in _totals(table))
         file.write(f"# {NOT_MEDICAL}\n# {totals}\n")
-        writer = csv.writer(file)
-        writer.writerows(_csv_rows(found))
-    write_json(paths[2], {"note": NOT_MEDICAL} | asdict(found))
-    return paths
+        csv.writer(file).writerows(_csv_rows(table))
+    write_json(values, {"note": NOT_MEDICAL} | asdict(table))
+    return html, rows, values
 
 
-def scan_page(scan: Volume, mask: Volume, found: LesionTable) -> str:
-    """The page: volumes, the table of lesions, and the slices to scroll through."""
-    kept = [key for key in COLUMNS if key != "probability" or _any_known(found, key)]
-    head = [COLUMNS[key][0] for key in kept]
-    rows = [[_said(getattr(one, key), COLUMNS[key][1]) for key in kept] for one in found.lesions]
-    lesions = table(head, rows, CAPTION) if rows else "<p>No tumour was drawn.</p>"
-    browser = show(scan, mask=mask, title=found.name)._repr_html_()
+def scan_page(scan: Volume, mask: Volume, table: LesionTable) -> str:
+    """The page as HTML: volumes, the slice browser, and the table of lesions."""
+    shown = [key for key in COLUMNS if key != "probability" or _any_known(table, key)]
+    head = [COLUMNS[key][0] for key in shown]
+    rows = [
+        [_text(getattr(lesion, key), COLUMNS[key][1]) for key in shown] for lesion in table.lesions
+    ]
+    lesions = html_table(head, rows, CAPTION) if rows else "<p>The mask holds no tumour.</p>"
+    browser = show(scan, mask=mask, title=table.name)._repr_html_()
     body = (
-        f'<p class="warn">{NOT_MEDICAL}</p>\n<h1>{escape(found.name)}</h1>\n',
-        table(["", "", ""], _totals(found)),
-        "" if found.spacing_known else "<p>The spacing is unknown, and so are ml and mm.</p>",
+        f'<p class="warn">{NOT_MEDICAL}</p>\n<h1>{escape(table.name)}</h1>\n',
+        html_table(["", "", ""], _totals(table)),
+        "" if table.spacing_known else "<p>The spacing is unknown, and so are ml and mm.</p>",
         section("Slices", f'<div class="wide">{browser}</div>'),
         section("Lesions", lesions),
     )
-    return page(found.name, "\n".join(part for part in body if part))
+    return page(table.name, "\n".join(part for part in body if part))
 
 
-def _totals(found: LesionTable) -> list[Sequence[str]]:
-    others, spread = found.tumour_ml_others, ""
-    if others:
-        low, high = _said(min(others), 1), _said(max(others), 1)
-        spread = f"{low} to {high} in {len(others)} predictions"
+def _totals(table: LesionTable) -> list[Sequence[str]]:
+    volumes, spread = table.tumour_ml_each, ""
+    if volumes:
+        low, high = _text(min(volumes), 1), _text(max(volumes), 1)
+        spread = f"{low} to {high} in {len(volumes)} predictions"
     return [
-        ("liver, tumours included", f"{_said(found.liver_ml, 0)} ml", ""),
-        ("tumour", f"{_said(found.tumour_ml, 1)} ml", spread),
-        ("tumour / liver", f"{_said(100 * found.burden, 1)} %", ""),
-        ("lesions", str(len(found.lesions)), ""),
+        ("liver, tumours included", f"{_text(table.liver_ml, 0)} ml", ""),
+        ("tumour", f"{_text(table.tumour_ml, 1)} ml", spread),
+        ("tumour / liver", f"{_text(100 * table.burden, 1)} %", ""),
+        ("lesions", str(len(table.lesions)), ""),
     ]
 
 
-def _csv_rows(found: LesionTable) -> list[list]:
-    """Numbers as they are, nothing where unknown; a place in three columns."""
+def _csv_rows(table: LesionTable) -> list[list]:
+    """The numbers unrounded, and nothing where they are unknown; a centroid in three columns."""
     names = {"centroid": ["right_mm", "front_mm", "head_mm"]}
     rows = [[name for key in COLUMNS for name in names.get(key, [key])]]
-    for lesion in found.lesions:
+    for lesion in table.lesions:
         values = [getattr(lesion, key) for key in COLUMNS]
-        flat = [one for value in values for one in (value if isinstance(value, tuple) else [value])]
-        rows.append(["" if one != one else one for one in flat])
+        flat = [v for value in values for v in (value if isinstance(value, tuple) else [value])]
+        rows.append(["" if v != v else v for v in flat])
     return rows
 
 
-def _any_known(found: LesionTable, key: str) -> bool:
-    return any(getattr(lesion, key) == getattr(lesion, key) for lesion in found.lesions)
+def _any_known(table: LesionTable, key: str) -> bool:
+    return any(getattr(lesion, key) == getattr(lesion, key) for lesion in table.lesions)
 
 
-def _said(value: float | tuple, digits: int) -> str:
-    if isinstance(value, tuple):
-        known = value[0] == value[0]
-        return ", ".join(_said(one, digits) for one in value) if known else "unknown"
-    return "unknown" if value != value else f"{value:,.{digits}f}"
+def _text(value: float | tuple[float, ...], digits: int) -> str:
+    """A number, or the three of a centroid, which are known or unknown together."""
+    if not isinstance(value, tuple):
+        return number(value, digits, "unknown")
+    known = value[0] == value[0]
+    return ", ".join(number(mm, digits) for mm in value) if known else "unknown"

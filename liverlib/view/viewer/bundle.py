@@ -117,7 +117,8 @@ def _wrapped(path: Path, module: _Module) -> Iterator[str]:
     for name, names in module.imports.items():
         yield f"const {{ {', '.join(names)} }} = {_identifier(name)};"
     yield from module.lines
-    yield f"return {{ {', '.join(module.exports)} }};"
+    if module.exports:
+        yield f"return {{ {', '.join(module.exports)} }};"
     yield "})();"
 
 

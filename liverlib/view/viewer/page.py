@@ -106,9 +106,20 @@ def show(
 ) -> SliceBrowser:
     """The slices of a scan with its label (the reference) and a mask (the prediction), as a page.
 
-    Axes of more than `size` voxels are averaged down by a whole number; the page says so.
-    `around="liver"` crops to the liver instead, at full resolution. HU are exact to ±1 around the
-    liver, to ±16 at worst. Raises `LiverlibError` for what cannot be shown.
+    HU are exact to ±1 around the liver, to ±16 at worst. Raises `LiverlibError` for what cannot be
+    shown.
+
+    Args:
+        scan, label, mask: volumes of one shape; label and mask may be left out.
+        title: shown at the top; the scan's name by default.
+        size: axes of more voxels are averaged down by a whole number; the page says so.
+        around: "liver" crops to the liver and a margin instead, at full resolution.
+        show: "label", "mask", "both" or "difference"; by default all that is given.
+        window: a name in `slices.WINDOWS`, or (width, level) in HU.
+        opacity: of fills, from 0 to 1; lines are twice as opaque.
+        plane: "three", "axial", "coronal" or "sagittal".
+
+    >>> show(scan, label, mask, around="liver").save("scan.html")
     """
     check_volumes(scan, label, mask)
     if plane not in LAYOUTS:
@@ -133,8 +144,14 @@ def browse(
 ) -> "Browse":
     """The slices of a scan with its label (the reference) and a mask (the prediction), as widgets.
 
-    The controls are attributes: ``browse(scan, label).slice.value = 40``. Raises `LiverlibError`
-    where shapes differ or a label holds other values than 0, 1, 2.
+    Every control is an attribute. Raises `LiverlibError` where shapes differ or a label holds other
+    values than 0, 1, 2.
+
+    Args:
+        scan, label, mask: volumes of one shape; label and mask may be left out.
+        plane: "axial", "coronal" or "sagittal".
+
+    >>> browse(scan, label).slice.value = 40
     """
     from .widgets import Browse  # ipywidgets only where it is asked for
 

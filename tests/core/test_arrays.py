@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from liverlib.core.arrays import components, crop_to_content, ratio
+from liverlib.core.errors import LiverlibError
+
+CLASSES = arrays(np.uint8, (5, 6, 7), elements=st.integers(0, 2))
+
+
+@settings(deadline=None)
+@given(CLASSES, CLASSES)
+def test_cropping_loses_no_voxel(a, b):
+    small_a, small_b = crop_to_content(a, b)
+    assert small_a.shape == small_b.shape
+    assert (small_a.sum(), small_b.sum()) == (a.sum(), b.sum())
+    assert (small_a != small_b).sum() == (a != b).sum()
+
+
+def test_cropping_leaves_the_box_around_the_content_of_all():
+    a, b = np.zeros((5, 6, 7)), np.zeros((5, 6, 7))
+    a[1, 2, 3], b[3, 2, 4] = 1, 1
+    assert [view.shape for view in crop_to_content(a, b)] == [(3, 1, 2)] * 2
+    assert crop_to_content(np.zeros((2, 2, 2)))[0].size == 0
+
+
+def test_arrays_of_different_shapes_are_refused():
+    with pytest.raises(LiverlibError, match=r"shapes \(2, 2, 2\) and \(2, 2, 3\)"):
+        crop_to_content(np.zeros((2, 2, 2)), np.zeros((2, 2, 3)))
+
+
+def test_voxels_connect_through_faces_and_not_through_edges():
+    mask = np.zeros((4, 4, 4), bool)
+    mask[0, 0, 0] = mask[1, 1, 0] = True
+    assert components(mask)[1] == 2
+    mask[1, 0, 0] = True
+    assert components(mask)[1] == 1
+
+
+def test_a_ratio_to_nothing_is_unknown():
+    assert ratio(1, 4) == 0.25
+    assert np.isnan(ratio(1, 0))

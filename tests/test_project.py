@@ -1,0 +1,136 @@
+"""What a clone is held to: dependencies, notebooks, the tests that say what they skip."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+HOME = PROJECT["project"]["urls"]["home"]
+
+
+def names(requirements):
+    return {re.match(r"[\w-]+", line)[0].lower() for line in requirements}
+
+
+def test_the_lock_pins_everything_that_is_asked_for():
+    lock = dict(
+        line.lower().split("==")
+        for line in (ROOT / "requirements.lock").read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    extras = PROJECT["project"]["optional-dependencies"]
+    asked = names(PROJECT["project"]["dependencies"]).union(*map(names, extras.values()))
+    assert asked <= set(lock)
+    assert lock["torch"] == "2.13.0"
+    assert not [name for name in lock if name.startswith("nvidia")]
+
+
+def test_the_torch_release_with_slow_convolutions_is_excluded():
+    (torch,) = (d for d in PROJECT["project"]["dependencies"] if d.startswith("torch"))
+    assert "!=2.9.*" in torch
+
+
+def test_conda_and_make_point_to_the_one_list_of_dependencies():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["channels"] == ["conda-forge"]
+    assert environment["dependencies"][0] == "python=3.12"
+    (pip,) = (d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
+    assert len(pip) == 1
+    extras = re.fullmatch(r"-e \.\[(.+)\]", pip[0])[1].split(",")
+    assert set(extras) == set(PROJECT["project"]["optional-dependencies"])
+    makefile = (ROOT / "Makefile").read_text()
+    assert '-c requirements.lock -e ".[notebooks]"' in makefile
+
+
+def test_ci_runs_the_readmes_test_command():
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+    assert "make test" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["chromium", "jupyterlab"])
+def test_without_a_chromium_the_browsers_tests_say_what_is_not_tested(name, tmp_path):
+    code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "-p",
+        "no:cacheprovider",
+        f"tests/view/viewer/test_page_{name}.py",
+    ]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"PATH": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert re.search(
+        r"SKIPPED .*THE SLICE BROWSER IS NOT TESTED.*apt install chromium", done.stdout
+    )
+
+
+def cells(path, kind):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def test_there_are_seven_notebooks():
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+class TestNotebook:
+    def test_begins_with_title_badge_and_the_common_start_cell(self, path):
+        text = source(cells(path, "markdown")[0])
+        assert text.startswith("# ")
+        repository = HOME.removeprefix("https://github.com/")
+        assert (
+            f"colab.research.google.com/github/{repository}/blob/main/notebooks/{path.name}" in text
+        )
+        start = source(cells(path, "code")[0])
+        assert HOME in start
+        assert start == source(cells(NOTEBOOKS[0], "code")[0])
+
+    def test_keeps_outputs_of_a_real_run_and_nothing_else(self, path):
+        notebook = json.loads(path.read_text())
+        assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+        assert "widgets" not in notebook["metadata"]
+        assert path.stat().st_size < 1_000_000
+        code = cells(path, "code")
+        assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+        outputs = [output for cell in code for output in cell["outputs"]]
+        assert any("image/png" in output.get("data", {}) for output in outputs)
+        assert not [output for output in outputs if output["output_type"] == "error"]
+        allowed = {"text/plain", "text/html", "text/markdown", "image/png"}
+        kinds = {kind for output in outputs for kind in output.get("data", {})}
+        assert kinds <= allowed
+
+    def test_cells_are_short(self, path):
+        lengths = sorted(
+            sum(bool(line.strip()) for line in source(cell).splitlines())
+            for cell in cells(path, "code")[1:]
+        )
+        assert 10 <= len(lengths) + 1 <= 30
+        assert lengths[len(lengths) // 2] <= 6
+        assert lengths[-1] <= 25
+
+    def test_says_nothing_about_the_machine_it_was_run_on(self, path):
+        assert not re.search(r"/(work|home|root|tmp)/", path.read_text())
+
+    def test_01_does_not_need_torch(self, path):
+        if path.stem.startswith("01"):
+            assert "torch" not in "".join(map(source, cells(path, "code")))
