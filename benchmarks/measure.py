@@ -31,3 +31,8 @@ def memory_mb(field: str = "VmHWM") -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     status = dict(line.split(":", 1) for line in lines)
     return int(status[field].split()[0]) / 1024
+
+
+def peak_gb() -> float:
+    """The most memory that this process held, in GB, on Linux."""
+    return memory_mb() * 2**20 / 1e9

@@ -39,7 +39,7 @@ class Recipe:
     poly: bool = False  # the rate falls to nothing, as (1 − fraction of the time)^0.9
     clip: float = math.inf
     standardised: bool = False  # grey values to mean 0 and deviation 1 of the foreground
-    float32: bool = False  # else at the machine's best precision, as ours
+    float32: bool = False  # else at the machine's best precision, as liverlib
     channels_last: bool = False  # where it makes the network faster on CPUs
 
     def update(self, image: Tensor, classes: Tensor, done: float = 0.0) -> float:

@@ -92,7 +92,7 @@ def read_pair(scan: Path, label: Path) -> Pair:
 
 
 def named(pairs: Sequence[Sequence[Path]]) -> dict[str, Sequence[Path]]:
-    """Scans and labels, named by the scan's folder, and by its file where a folder holds several."""
+    """Scans and labels by the name of the scan's folder, and of its file where it holds several."""
     folders = [scan.parent.name for scan, _ in pairs]
     return {
         folder if folders.count(folder) == 1 else f"{folder}_{volume_name(pair[0])}": pair

@@ -1,6 +1,7 @@
 """What holds the house together: the order of imports, sizes, and one word a notion."""
 
 import ast
+import doctest
 import io
 import json
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tokenize
 from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -135,7 +137,7 @@ def test_no_public_name_is_bound_in_two_modules():
 # One word a notion: docs/architecture.md names the right ones.
 IDENTIFIERS = set(
     """one said there way place places ours theirs look looks looked seen drawn occupancy shares
-    anatomy anatomies viscera hepatic pose surfels truth sure apart dropped fold unfold at_once
+    anatomy anatomies viscera hepatic pose truth sure apart dropped fold unfold at_once
     compiled SHIPPED shipped""".split()
 )
 PHRASES = re.compile(
@@ -144,7 +146,7 @@ PHRASES = re.compile(
     r"\bviscera\b|\bunfold\b",
     re.IGNORECASE,
 )
-ALLOWED = {"fold": {"splits.py", "presets.py", "run.py"}}  # cross-validation's
+ALLOWED = {"fold": re.compile("splits|presets|run.py")}  # cross-validation's
 TEXTS = sorted(
     path
     for pattern in (
@@ -179,7 +181,7 @@ def test_no_text_speaks_the_old_words(path):
 def test_no_code_uses_the_old_names(path):
     tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
     names = {token.string for token in tokens if token.type == tokenize.NAME}
-    allowed = {name for name, files in ALLOWED.items() if path.name in files}
+    allowed = {name for name, files in ALLOWED.items() if files.search(path.name)}
     assert not names & IDENTIFIERS - allowed
 
 
@@ -213,3 +215,21 @@ def test_packages_name_their_modules_and_do_nothing_else():
         modules = {p.stem for p in path.parent.glob("*.py")} - {"__init__"}
         folders = {p.parent.name for p in path.parent.glob("*/__init__.py")}
         assert set(listed) == modules | folders, path
+
+
+def test_public_functions_and_classes_show_an_example():
+    for name in liverlib.__all__:
+        value = getattr(liverlib, name)
+        if callable(value) and not issubclass(type(value), type(Exception)):
+            assert ">>>" in value.__doc__, name
+            assert "Args:" in value.__doc__ or not value.__code__.co_argcount, name
+
+
+def test_examples_in_docstrings_are_right():
+    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner()
+    for path in MODULES:
+        if ">>>" in path.read_text():
+            module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+            for example in finder.find(module):
+                runner.run(example)
+    assert runner.tries > 10 and not runner.failures

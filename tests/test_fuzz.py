@@ -48,8 +48,8 @@ def test_no_header_makes_more_than_a_refusal(file, data):
     fields = {}
     for name in names:
         kind = FIELDS[name]
-        drawn = st.binary(max_size=kind.itemsize) if kind.kind == "S" else st.floats(width=32)
-        fields[name] = data.draw(drawn | st.integers(-3, 3))
+        value = st.binary(max_size=kind.itemsize) if kind.kind == "S" else st.floats(width=32)
+        fields[name] = data.draw(value | st.integers(-3, 3))
     content = damage.edited(file.read_bytes(), **fields)
     changed = file.with_name("changed.nii")
     changed.write_bytes(content)
@@ -84,8 +84,8 @@ def test_what_once_failed(file, fields):
 
 def test_a_size_that_nibabel_takes_for_freesurfers_is_refused(file):
     content = file.read_bytes()
-    for place, size in enumerate((-1, 1, 1), start=1):
-        content = damage.edited(content, dim=(place, size))
+    for axis, size in enumerate((-1, 1, 1), start=1):
+        content = damage.edited(content, dim=(axis, size))
     changed = file.with_name("changed.nii")
     changed.write_bytes(content)
     with pytest.raises(LiverlibError, match="freesurfer"):

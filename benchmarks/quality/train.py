@@ -1,30 +1,28 @@
-"""Time to quality: seconds of training until held-out phantoms' livers reach a Dice of 0.90, and
-their tumours 0.50; liverlib beside the original and others, each with its own recipe.
+"""Seconds of training to a liver Dice of 0.90 and a tumour Dice of 0.50, liverlib beside others.
 
-All learn from the same cubes (the liver's own, as in the second look) of the same cases, and are
-applied to the same held-out cubes, whole, a voxel being liver or tumour from a probability of ½.
-Each entrant has a fresh process; imports, set-up and validation are not counted. liverlib trains as
-long as its settings say; the others at least as long, then until both targets are reached or the
-cap: eight times (the original) or three times (its peers) what liverlib took to reach both; where
-their rates fall, they fall over that. What each was given stands in entrants.py and peers.py.
-`python benchmarks/train.py [--only liverlib "MONAI UNet"] [--quick] [--keep]`
+All learn from the same cubes (the liver's own, as in the ROI stage) of the same cases, and are
+applied to the same held-out cubes, whole; a voxel is liver or tumour from a probability of ½. Each
+entrant has a fresh process, and its own recipe (entrants.py, peers.py). Imports, set-up and
+validation are not counted. liverlib trains as long as its settings say. The others train at least
+as long, then until both targets are reached or the cap: eight times (the original) or three times
+(its peers) what liverlib took to reach both. Where their learning rates fall, they fall over that.
 """
 
 import argparse
 import csv
-import importlib.metadata
 import importlib.util
 import itertools
 import json
-import os
-import platform
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from measure import peak_gb
+from report import BENCHMARKS, RESULTS, Report
 
 TARGETS = {"liver": 0.90, "tumour": 0.50}
 EVERY = 20  # seconds of training between validations; twice as long as the last one took, if longer
@@ -34,51 +32,60 @@ PEERS = {  # edge of what it learns from, in cubes of 128³; the package that it
     "MONAI DynUNet": (96, "monai"),
     "nnU-Net's PlainConvUNet": (128, "nnunetv2"),
     "nnU-Net's PlainConvUNet, 64³": (64, "nnunetv2"),
-    "MONAI UNet, our recipe": (64, "monai"),
+    "MONAI UNet, liverlib's recipe": (64, "monai"),
 }
-HEAD = """\
-| entrant | s to liver 0.90 | s to tumour 0.50 | × liverlib | Dices at liverlib's end | \
-Dices at its own end | s trained | steps | peak GB |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
-ROOT = Path(__file__).parents[1]
+COLUMNS = ("entrant", "s to liver 0.90", "s to tumour 0.50", "× liverlib",
+           "Dices at liverlib's end", "Dices at its own end", "s trained", "steps",
+           "peak GB")  # fmt: skip
+Curve = list[dict[str, float]]  # a point at each validation
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--only", nargs="+", default=["liverlib", *PEERS], help="some entrants")
+    options = arguments()
+    if options.learn:
+        return learn(**json.loads(options.learn))
+    if options.quick:
+        options.cases, options.size, options.steps = 12, 64, options.steps or 40
+    cubes = dict(zip(("train", "held_out"), make_cubes(options), strict=True))
+    with Report(__file__, "monai", "dynamic-network-architectures", "nnunetv2") as report:
+        learned, held_out = map(len, cubes.values())
+        report.text(f"{learned} cubes of {options.size}³ to train on, {held_out} held out")
+        report.columns(*COLUMNS)
+        curves = compare(report, cubes, options)
+    if options.keep:
+        write_curves(RESULTS / "curves.csv", curves)
+        draw(BENCHMARKS.parent / "docs" / "time_to_quality.png", curves)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", default=list(PEERS), help="some of the others")
     parser.add_argument("--cases", type=int, default=64, help="phantoms; a quarter is held out")
     parser.add_argument("--size", type=int, default=128, help="edge of the cubes")
     parser.add_argument("--steps", type=int, default=0, help="of liverlib; 0: as it is set")
     parser.add_argument("--quick", action="store_true", help="small and short: does it run?")
     parser.add_argument("--keep", action="store_true", help="curves.csv and the picture in docs/")
     parser.add_argument("--learn", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.learn:
-        return learn(**json.loads(options.learn))
-    if options.quick:
-        options.cases, options.size, options.steps = 12, 64, options.steps or 40
-    cubes = dict(zip(("train", "held_out"), make_cubes(options), strict=True))
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, "
-          f"Python {platform.python_version()}; {versions()}\n")  # fmt: skip
-    print(f"{len(cubes['train'])} cubes of {options.size}³ to train on, "
-          f"{len(cubes['held_out'])} held out\n\n{HEAD}", flush=True)  # fmt: skip
-    ours = fresh(name="liverlib", steps=options.steps, **cubes)
-    whole = ours[-1]["seconds"]
-    target = max(reached(ours, which) for which in TARGETS)
+    return parser.parse_args()
+
+
+def compare(report: Report, cubes: dict, options: argparse.Namespace) -> dict[str, Curve]:
+    """The rows of the table; returns the curves."""
+    own = fresh(name="liverlib", steps=options.steps, **cubes)
+    whole = own[-1]["seconds"]
+    target = max(reached(own, which) for which in TARGETS)
     target = whole if target == float("inf") else target
-    curves = {"liverlib": ours}
-    print_row("liverlib", ours, target, whole)
+    curves = {"liverlib": own}
+    report.row("liverlib", *values(own, target, whole))
     for name in [name for name in PEERS if name in options.only]:
-        if not installed(PEERS[name][1]):
-            print(f"| {name} | not installed |" + " |" * 7)
+        if not importlib.util.find_spec(PEERS[name][1]):
+            report.row(name, "not installed", *[""] * (len(COLUMNS) - 2))
             continue
         cap = max(whole, 1.05 * target * (8 if name == "original" else 3))
         patch = PEERS[name][0] * options.size // 128
         curves[name] = fresh(name=name, patch=patch, least=whole, cap=cap, **cubes)
-        print_row(name, curves[name], target, whole)
-        if options.keep:
-            write_curves(ROOT / "benchmarks" / "curves.csv", curves)
-            draw(ROOT / "docs" / "time_to_quality.png", curves)
+        report.row(name, *values(curves[name], target, whole))
+    return curves
 
 
 def make_cubes(options: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -89,12 +96,12 @@ def make_cubes(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     settings = RunSettings()
     phantom = replace(settings.phantom, cases=options.cases, size=96 if options.quick else 256)
     settings = replace(settings, phantom=phantom, cube=replace(settings.cube, size=options.size))
-    parts = {part: Run(settings).cubes(part, "liver") for part in ("train", "validation", "test")}
-    parts = {part: list(map(str, paths)) for part, paths in parts.items()}
-    return parts["train"], parts["validation"] + parts["test"]
+    parts = {part: Run(settings).cubes(part, "roi") for part in ("train", "validation", "test")}
+    names = {part: list(map(str, paths)) for part, paths in parts.items()}
+    return names["train"], names["validation"] + names["test"]
 
 
-def fresh(**task) -> list[dict]:
+def fresh(**task: object) -> Curve:
     """The curve that a fresh process of this script makes; each point is shown as it comes."""
     command = [sys.executable, "-W", "ignore", __file__, "--learn", json.dumps(task)]
     curve = []
@@ -123,20 +130,20 @@ def learn(
     from liverlib.training.loop import validate
     from liverlib.training.settings import ROI_DEFAULTS
 
-    runner = entrant(name, train, patch, steps)
-    steps = runner.steps
-    seconds = seen = took = 0.0
+    training = entrant(name, train, patch, steps)
+    steps = training.steps
+    seconds = validated = took = 0.0
     for n in itertools.count():
         started = time.perf_counter()
-        loss = runner.step(n, n / steps if steps else seconds / cap)
+        loss = training.step(n, n / steps if steps else seconds / cap)
         seconds += time.perf_counter() - started
         over = n + 1 == steps if steps else seconds >= cap
-        if not over and seconds - seen < max(EVERY, 2 * took):
+        if not over and seconds - validated < max(EVERY, 2 * took):
             continue
-        started, seen = time.perf_counter(), seconds
-        runner.network.eval()
-        row = validate(runner.network, held_out, ROI_DEFAULTS)
-        runner.network.train(not runner.averaged)
+        started, validated = time.perf_counter(), seconds
+        training.network.eval()
+        row = validate(training.network, held_out, ROI_DEFAULTS)
+        training.network.train(not training.averaged)
         took = time.perf_counter() - started
         dices = {which: row[f"validation_{which}_dice"] for which in TARGETS}
         point = {"seconds": seconds, "step": n + 1, "loss": loss, **dices, "gb": peak_gb()}
@@ -146,49 +153,30 @@ def learn(
             return
 
 
-def peak_gb() -> float:
-    """The most memory that this process held."""
-    status = Path("/proc/self/status").read_text()  # getrusage would tell the parent's peak too
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1e6
-
-
-def reached(curve: list[dict], which: str) -> float:
+def reached(curve: Curve, which: str) -> float:
     """Seconds of training at the first validation that met a target."""
     met = (point["seconds"] for point in curve if point[which] >= TARGETS[which])
     return next(met, float("inf"))
 
 
-def print_row(name: str, curve: list[dict], target: float, whole: float) -> None:
+def values(curve: Curve, target: float, whole: float) -> list[str]:
+    """A row's values; `target` and `whole` are liverlib's seconds to both targets, and in all."""
     last = curve[-1]
-    at = [point for point in curve if point["seconds"] <= 1.02 * whole] or curve[:1]
+    until = [point for point in curve if point["seconds"] <= 1.02 * whole] or curve[:1]
 
     def text(seconds: float, unit: float = 1.0, form: str = ".0f") -> str:
         late = seconds == float("inf")
         return f"{'> ' * late}{(last['seconds'] if late else seconds) / unit:{form}}"
 
     times = {which: reached(curve, which) for which in TARGETS}
-    dices = [f"{point['liver']:.3f}, {point['tumour']:.3f}" for point in (at[-1], last)]
-    print(f"| {name} | {text(times['liver'])} | {text(times['tumour'])} | "
-          f"{text(max(times.values()), target, '.1f')} | {dices[0]} | {dices[1]} | "
-          f"{last['seconds']:.0f} | {last['step']} | {last['gb']:.1f} |", flush=True)  # fmt: skip
+    dices = [f"{point['liver']:.3f}, {point['tumour']:.3f}" for point in (until[-1], last)]
+    return [
+        text(times["liver"]), text(times["tumour"]), text(max(times.values()), target, ".1f"),
+        *dices, f"{last['seconds']:.0f}", f"{last['step']}", f"{last['gb']:.1f}",
+    ]  # fmt: skip
 
 
-def versions() -> str:
-    import torch
-
-    from liverlib.core.device import precision
-
-    names = ("monai", "dynamic-network-architectures", "nnunetv2")
-    found = [f"{name} {importlib.metadata.version(name)}" for name in names if installed(name)]
-    kind = precision(torch.device("cpu"))
-    return ", ".join([f"torch {torch.__version__}", *found, f"precision {kind}"])
-
-
-def installed(package: str) -> bool:
-    return bool(importlib.util.find_spec(package.replace("-", "_")))
-
-
-def write_curves(path: Path, curves: dict[str, list[dict]]) -> None:
+def write_curves(path: Path, curves: dict[str, Curve]) -> None:
     """Every validation of every entrant as a row."""
     rows = [{"entrant": name, **point} for name, curve in curves.items() for point in curve]
     with open(path, "w", newline="") as file:
@@ -198,7 +186,7 @@ def write_curves(path: Path, curves: dict[str, list[dict]]) -> None:
             writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()})
 
 
-def draw(path: Path, curves: dict[str, list[dict]]) -> None:
+def draw(path: Path, curves: dict[str, Curve]) -> None:
     """Dice over seconds of training, liver and tumour side by side, with the targets."""
     from matplotlib import pyplot
 

@@ -71,13 +71,16 @@ def read_back(report: Report, folder: Path, count: int) -> None:
     report.row("a cube, checked and mapped: median", f"{1e3 * np.median(loads):.2f} ms")
     for settings, name in ((TrainSettings(), "patches of 64³"), (WHOLE, "whole cubes")):
         sampler = PatchSampler(paths, settings)
-        draws = range(0, count + 1, 2)
-        seconds = timed(lambda: [sampler.batch((n, n + 1)) for n in draws])  # noqa: B023
-        report.row(f"an epoch of {name}, in twos", f"{seconds:.2f} s")
+        report.row(f"an epoch of {name}, in twos", f"{epoch(sampler, count):.2f} s")
     del sampler  # no third process is to map them
     for n, (rss, pss) in enumerate(side_by_side(paths), start=1):
         what = f"training process {n} of 2: MB mapped, and its part of them"
         report.row(what, f"{rss:.0f}, {pss:.0f}")
+
+
+def epoch(sampler: PatchSampler, count: int) -> float:
+    """Seconds of as many draws as there are cubes."""
+    return timed(lambda: [sampler.batch((n, n + 1)) for n in range(0, count + 1, 2)])
 
 
 def side_by_side(paths: list[Path]) -> list[tuple[float, float]]:

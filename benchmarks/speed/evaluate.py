@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from measure import memory_mb, timed
+from measure import peak_gb, timed
 from report import Report
 
 from liverlib.core.arrays import crop_to_content
@@ -61,7 +61,7 @@ def arguments() -> argparse.Namespace:
 def one_by_one(pairs: list[tuple], as_lits_script: bool) -> tuple[list[float], float]:
     """Seconds of each case, and the most memory of this process in GB."""
     seconds = [timed(lambda pair=pair: score_files(*pair, as_lits_script)) for pair in pairs]
-    return seconds, memory_mb() * 1024 / 1e6
+    return seconds, peak_gb()
 
 
 def write_pairs(

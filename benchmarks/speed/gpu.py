@@ -1,23 +1,27 @@
-"""Training steps on a GPU: ours beside the original's network and others, in every precision.
+"""Training steps on a GPU: liverlib's beside other networks, in every precision.
 
-Prints steps and volumes a second, peak memory, and the share of the machine's own rate of matrix
-products, measured in the same precision (what a step computes is counted by torch). Then, of our
-real training loop, the share of the time that it waits for its windows. Without a GPU it runs on
-the CPU, to see that it runs: `python benchmarks/gpu.py --size 32 --matrix 512 --repeats 1`
+Reports steps and volumes a second, peak memory, and the part of the machine's own rate of matrix
+products in the same precision; torch counts what a step computes. Then, of liverlib's training
+loop, the part of the time that it waits for its patches. Without a GPU it runs on the CPU, to see
+that it runs: `--size 32 --matrix 512 --repeats 1 --cases 0`.
 """
 
 import argparse
 import importlib.util
 import itertools
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import peers
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import peers
+from report import Report
 
 from liverlib.core.device import best_device, peak_gb
 from liverlib.core.parallel import prefetch
@@ -37,13 +41,33 @@ NETWORKS = {  # the package that each needs
     "nnU-Net's PlainConvUNet": (peers.plain_conv_unet, "nnunetv2"),
 }
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-HEAD = """\
-| network | precision | compiled | channels last | steps/s | volumes/s | GB | % of matrix rate |
-| --- | --- | --- | --- | --- | --- | --- | --- |"""
+COLUMNS = ("network", "precision", "compiled", "channels last", "steps/s", "volumes/s", "GB",
+           "% of matrix rate")  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    options, device = arguments(), best_device()
+    with Report(__file__, "monai", "nnunetv2", "dynamic-network-architectures") as report:
+        report.text(f"{options.batch} volumes of {options.size}³ a step, {options.repeats} steps")
+        rates = {
+            name: matrix_rate(device, PRECISIONS[name], options.matrix)
+            for name in options.precisions
+        }
+        text = ", ".join(f"{name} {rate / 1e12:.2f}" for name, rate in rates.items())
+        report.text(f"TFLOP/s of products of {options.matrix}² matrices: {text}")
+        report.columns(*COLUMNS)
+        for name in options.only:
+            make, package = NETWORKS[name]
+            if importlib.util.find_spec(package):
+                compare(report, name, make, rates, options)
+            else:
+                report.row(name, "not installed", *[""] * (len(COLUMNS) - 2))
+        if options.cases:
+            report.text(waiting(options.cases, options.steps))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=128, help="edge of a volume")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=20, help="steps that are timed")
@@ -53,34 +77,30 @@ def main() -> None:
     parser.add_argument("--eager", action="store_true", help="nothing with torch.compile")
     parser.add_argument("--cases", type=int, default=8, help="phantoms of the loop; 0: no loop")
     parser.add_argument("--steps", type=int, default=200, help="of the loop")
-    options = parser.parse_args()
-    device = best_device()
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    print(f"{name}, torch {torch.__version__}, {options.batch} volumes of {options.size}³ a step\n")
-    rates = {one: matrix_rate(device, PRECISIONS[one], options.matrix)
-             for one in options.precisions}  # fmt: skip
-    text = ", ".join(f"{one} {rate / 1e12:.2f}" for one, rate in rates.items())
-    print(f"TFLOP/s of products of {options.matrix}² matrices: {text}\n\n{HEAD}", flush=True)
-    for name in options.only:
-        make, package = NETWORKS[name]
-        if not importlib.util.find_spec(package):
-            print(f"| {name} | not installed |" + " |" * 6)
-            continue
-        ways = itertools.product(options.precisions, [False, True][: 2 - options.eager], [0, 1])
-        for precision, compiled, last in ways:
-            row = measure(make, device, PRECISIONS[precision], compiled, bool(last), options)
-            share = 100 * row["flops"] * row["rate"] / rates[precision]
-            print(f"| {name} | {precision} | {'yes' if compiled else 'no'} | "
-                  f"{'yes' if last else 'no'} | {row['rate']:.2f} | "
-                  f"{row['rate'] * options.batch:.2f} | {row['gb']:.2f} | {share:.1f} |",
-                  flush=True)  # fmt: skip
-    if options.cases:
-        waits(options.cases, options.steps)
+    return parser.parse_args()
+
+
+def compare(
+    report: Report,
+    name: str,
+    make: Callable[[int], peers.Recipe],
+    rates: dict[str, float],
+    options: argparse.Namespace,
+) -> None:
+    """The rows of one network: each precision, eager and compiled, in both memory formats."""
+    compiling = [False] if options.eager else [False, True]
+    for precision, compiled, last in itertools.product(rates, compiling, [False, True]):
+        step = measure(make, PRECISIONS[precision], compiled, last, options)
+        part = 100 * step["flops"] * step["rate"] / rates[precision]
+        report.row(
+            name, precision, "yes" if compiled else "no", "yes" if last else "no",
+            f"{step['rate']:.2f}", f"{step['rate'] * options.batch:.2f}", f"{step['gb']:.2f}",
+            f"{part:.1f}",
+        )  # fmt: skip
 
 
 def measure(
     make: Callable[[int], peers.Recipe],
-    device: torch.device,
     dtype: torch.dtype,
     compiled: bool,
     last: bool,
@@ -88,6 +108,7 @@ def measure(
 ) -> dict[str, float]:
     """Steps a second, floating-point operations of one, and the most memory used."""
     torch.manual_seed(0)
+    device = best_device()
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -97,7 +118,7 @@ def measure(
     shape = (options.batch, 1, *(options.size,) * 3)
     image = torch.rand(shape, device=device).to(memory_format=form)
     classes = torch.randint(3, shape, device=device).float()
-    recipe.network, recipe.float32 = At(network, device, dtype), True
+    recipe.network, recipe.float32 = InPrecision(network, device, dtype), True
     with FlopCounterMode(display=False) as counter:
         recipe.update(image, classes)
     if compiled:
@@ -111,14 +132,14 @@ def measure(
     return {"rate": rate, "flops": counter.get_total_flops(), "gb": peak_gb(device)}
 
 
-class At(nn.Module):
+class InPrecision(nn.Module):
     """A network applied in one precision."""
 
     def __init__(self, network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__()
         self.network, self.device, self.dtype = network, device, dtype
 
-    def forward(self, image: torch.Tensor):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         lower = self.dtype != torch.float32
         with torch.autocast(self.device.type, self.dtype if lower else None, enabled=lower):
             return self.network(image)
@@ -139,25 +160,26 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, edge: int, repeats: in
     return repeats * 2 * edge**3 / products(repeats)
 
 
-def waits(cases: int, steps: int) -> None:
-    """The share of our training loop's time that passes in waiting for the next batch."""
-    phantom = PhantomSettings(cases=cases, unlabelled=0)
-    cubes: list[Path] = Run(RunSettings(phantom=phantom)).cubes("train", "liver")
+def waiting(cases: int, steps: int) -> str:
+    """The part of the training loop's time that passes in waiting for the next batch, in words."""
+    run = Run(RunSettings(phantom=PhantomSettings(cases=cases, unlabelled=0)))
     settings = replace(ROI_DEFAULTS, epochs=1, steps=steps)
-    windows = PatchSampler(cubes, settings.window, settings.tumour, settings.liver, settings.seed)
-    training = Trainer(settings, windows.edge)
-    batches = prefetch(lambda step: windows.batch(training.share(step)), range(steps), THREADS)
-    waited = 0.0
+    sampler = PatchSampler(run.cubes("train", "roi"), settings)
+    trainer = Trainer(settings, sampler.edge)
+    batches = prefetch(lambda step: sampler.batch(trainer.draws(step)), range(steps), THREADS)
+    waited, first = 0.0, min(10, steps // 2)
     for step in range(steps):
         asked = time.perf_counter()
-        if step == min(10, steps // 2):  # the first steps set things up
+        if step == first:  # the steps before it set things up
             waited, begun = 0.0, asked
         batch = next(batches)
         waited += time.perf_counter() - asked
-        train_step(training, batch, step, steps)
+        train_step(trainer, batch, step, steps)
     seconds = time.perf_counter() - begun
-    print(f"\nOur loop: {steps} steps, of which it waited {100 * waited / seconds:.1f} % of the "
-          f"time for windows; {(steps - min(10, steps // 2)) / seconds:.2f} steps/s")  # fmt: skip
+    return (
+        f"liverlib's loop: {steps} steps, {(steps - first) / seconds:.2f} a second. It waited "
+        f"{100 * waited / seconds:.1f} % of the time for patches."
+    )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""From a scan's file to its mask's file: liverlib's two looks beside MONAI's sliding window.
+"""From a scan's file to its mask's file: liverlib's two stages beside MONAI's sliding window.
 
-Each way is a command in a fresh process; its seconds count from its start, imports included, to
-its end, and its memory is its peak. MONAI's way is that of its spleen tutorial, there and back
-(1.5×1.5×2 mm, its UNet, `Invertd`), with windows of 96³ that overlap by half and random weights,
-which take as long as trained ones. Then a hundred scans in a row through one `Segmenter`, and
-`segment` with each option. `python benchmarks/segment.py --weights FILE`, for a part `… row`.
+Each is a command in a fresh process: its seconds count from its start to its end, imports included,
+and its memory is its peak. MONAI's is that of its spleen tutorial, with the way back (1.5×1.5×2 mm,
+its UNet, `Invertd`). Its patches of 96³ overlap by half, and its weights are random, which takes as
+long. Then a hundred scans one after the other through one `Segmenter`.
 """
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -17,7 +15,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from prepare import write_case
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from measure import memory_mb
+from report import Report
+from scans import write_case
 
 from liverlib.io.nifti import write_volume
 from liverlib.io.scan import read_scan
@@ -25,68 +27,63 @@ from liverlib.models.weights import PRETRAINED
 from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 
 OPTIONS = ["", "--tta", "--probabilities", "--report report", "--tta --report report"]
+Cost = tuple[float, float, float]  # seconds, those of processors, peak GB
 
 
 def main() -> None:
     options = arguments()
-    if options.part == "monai":
-        return monai(*options.files)
-    if options.part == "row":
-        return row(options.weights, options.scans)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, "
-          f"Python {platform.python_version()}")  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        (case,) = write_case(Path(folder), options.slices)
-        print(f"\n512×512×{options.slices}, best of {options.repeats}\n")
-        print("| command | seconds | of processors | peak GB | times ours |")
-        print("| --- | --- | --- | --- | --- |")
-        ours = None
-        for more in OPTIONS:
-            command = [*liverlib(case.image, options.weights), *more.split()]
-            best = min(fresh(command, folder) for _ in range(options.repeats))
-            ours = ours or best[0]
-            told(f"liverlib segment {more}".strip(), best, ours)
-        peer = [sys.executable, __file__, "monai", case.image, Path(folder) / "peer.nii.gz"]
-        try:
-            told("MONAI, 96³ windows", fresh(peer, folder), ours)
-        except subprocess.CalledProcessError:
-            print("| MONAI | not installed | | | |")
-    row(options.weights, options.scans)
+    if options.monai:
+        return monai(*options.monai)
+    weights = options.weights.resolve()
+    with Report(__file__, "monai") as report:
+        if not options.many:
+            compare(report, weights, options.slices, options.repeats)
+        one_after_another(report, weights, options.scans)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", nargs="?", default="all", choices=["all", "row", "monai"])
-    parser.add_argument("files", nargs="*")
-    parser.add_argument("--weights", type=Path, help="default: liverlib's own")
+    parser.add_argument("--weights", type=Path, default=PRETRAINED)
     parser.add_argument("--slices", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--scans", type=int, default=100)
-    options = parser.parse_args()
-    if options.part != "monai":
-        options.weights = (options.weights or PRETRAINED).resolve()
-    return options
+    parser.add_argument("--scans", type=int, default=100, help="one after the other")
+    parser.add_argument("--many", action="store_true", help="these alone")
+    parser.add_argument("--monai", nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
-def liverlib(scan: Path, weights: Path) -> list:
-    output = scan.with_name("mask.nii.gz")
-    return [sys.executable, "-m", "liverlib", "segment", scan, "-o", output, "--weights", weights]
+def compare(report: Report, weights: Path, slices: int, repeats: int) -> None:
+    """The table of `segment` with each option, and of MONAI."""
+    with tempfile.TemporaryDirectory() as folder:
+        (case,) = write_case(Path(folder), slices)
+        report.text(f"512×512×{slices}, best of {repeats} (MONAI: once)")
+        report.columns("command", "seconds", "of processors", "peak GB", "× liverlib")
+        segment = [sys.executable, "-m", "liverlib", "segment", case.image, "-o", "mask.nii.gz"]
+        base = 0.0  # seconds of the first
+        for more in OPTIONS:
+            command = [*segment, "--weights", weights, *more.split()]
+            best = min(run(command, folder) for _ in range(repeats))
+            base = base or best[0]
+            add_row(report, f"liverlib segment {more}".strip(), best, base)
+        peer = [sys.executable, __file__, "--monai", case.image, Path(folder) / "peer.nii.gz"]
+        try:
+            add_row(report, "MONAI, 96³ patches", run(peer, folder), base)
+        except subprocess.CalledProcessError:
+            report.row("MONAI", "not installed", "", "", "")
 
 
-def told(name: str, found: tuple[float, float, float], ours: float) -> None:
-    seconds, busy, peak = found
-    print(
-        f"| {name} | {seconds:.1f} | {busy:.1f} | {peak:.2f} | {seconds / ours:.1f} |", flush=True
-    )
+def add_row(report: Report, name: str, cost: Cost, base: float) -> None:
+    seconds, busy, peak = cost
+    report.row(name, f"{seconds:.1f}", f"{busy:.1f}", f"{peak:.2f}", f"{seconds / base:.1f}")
 
 
-def fresh(command: list, folder: str) -> tuple[float, float, float]:
-    """Seconds that passed, those of processors, and peak memory in GB of a process of its own."""
-    start = time.perf_counter()
+def run(command: list, folder: str) -> Cost:
+    """What a process of its own costs."""
+    started = time.perf_counter()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(list(map(str, command)), cwd=folder, **quiet)
     _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
@@ -94,7 +91,7 @@ def fresh(command: list, folder: str) -> tuple[float, float, float]:
 
 
 def monai(scan: str, output: str) -> None:
-    """One scan as MONAI's spleen tutorial segments it: transforms, windows, the way back."""
+    """One scan as MONAI's spleen tutorial segments it: transforms, patches, the way back."""
     import torch
     from monai import inferers, networks
     from monai import transforms as t
@@ -124,31 +121,29 @@ def monai(scan: str, output: str) -> None:
     t.SaveImage(output_dir=Path(output).parent, output_dtype=np.uint8, print_log=False)(mask)
 
 
-def row(weights: Path, count: int) -> None:
-    """So many scans, one after the other, of ten sizes; the memory held after 10 and after all."""
+def one_after_another(report: Report, weights: Path, count: int) -> None:
+    """So many scans of ten sizes: seconds each, and the memory held after 10 and after all."""
     from liverlib.inference.segmenter import Segmenter
 
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{n}.nii.gz" for n in range(10)]
+        paths = [Path(folder) / f"{n}.nii.gz" for n in range(min(10, count))]
         for n, path in enumerate(paths):
             scan, _ = make_phantom(n, PhantomSettings(size=160 + 16 * n))
             write_volume(path, scan.voxels, scan.grid)
-        segmenter, start, held = Segmenter.load(weights), time.perf_counter(), []
+        segmenter, held = Segmenter.load(weights), []
+        started = time.perf_counter()
         for n in range(count):
-            scan = read_scan(paths[n % 10])
-            write_volume(Path(folder) / "mask.nii.gz", segmenter.segment(scan).voxels, scan.grid)
-            held.append(memory())
-        seconds = (time.perf_counter() - start) / count
-    print(f"\n{count} scans in a row through one Segmenter: {seconds:.2f} s each\n")
-    print("| after | MB held |\n| --- | --- |")
+            scan = read_scan(paths[n % len(paths)])
+            mask = segmenter.predict(scan).mask
+            write_volume(Path(folder) / "mask.nii.gz", mask.voxels, scan.grid)
+            held.append(memory_mb("VmRSS"))
+        seconds = (time.perf_counter() - started) / count
+    sizes = "of ten sizes from 160² to 304² pixels"
+    report.text(f"{count} scans through one Segmenter, {sizes}: {seconds:.2f} s each")
+    report.columns("after", "MB held")
     for n in sorted({10, 20, 50, count}):
         if n <= count:
-            print(f"| {n} | {held[n - 1]:.0f} |")
-
-
-def memory() -> float:
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(status["VmRSS"].split()[0]) / 1024
+            report.row(n, f"{held[n - 1]:.0f}")
 
 
 if __name__ == "__main__":

@@ -24,9 +24,17 @@ def evaluate(
 ) -> Summary:
     """Scores the masks of one folder against those of the same name in another.
 
-    With `subset` references without a prediction are passed over; else they are an error, as is
-    a prediction without its reference. Raises `LiverlibError` for these and for what cannot be
-    read or compared.
+    Raises `LiverlibError` for a prediction without its reference, and for what cannot be read or
+    compared.
+
+    Args:
+        reference: a folder of labels, NIfTI.
+        predicted: a folder of masks under the same names.
+        as_lits_script: also what the official LiTS script would print.
+        subset: pass over references without a prediction, which are an error otherwise.
+        workers: processes; one a processor by default.
+
+    >>> print(evaluate("labelsTr", "masks", subset=True))  # doctest: +SKIP
     """
     pairs = find_pairs(reference, predicted, subset)
     calls = [(*pair, as_lits_script) for pair in pairs]

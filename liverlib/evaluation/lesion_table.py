@@ -90,6 +90,12 @@ def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
     """Every lesion of a scan's mask, measured; of a prediction with probabilities and spread.
 
     Raises `LiverlibError` where scan, mask and probabilities are not of one shape.
+
+    Args:
+        scan: in Hounsfield units.
+        mask: classes on the scan's grid, or a `Prediction`.
+
+    >>> [lesion.ml for lesion in measure_lesions(scan, prediction).lesions]  # doctest: +SKIP
     """
     probability: np.ndarray | None = None
     volumes: tuple[float, ...] = ()

@@ -9,6 +9,13 @@ def dice(reference: np.ndarray, predicted: np.ndarray) -> float:
     """2 |A ∩ B| / (|A| + |B|) of two masks; 1 where both are empty, 0 where one is (LiTS).
 
     Whatever is not 0 belongs to a mask: two labels give the Dice of liver and tumour together.
+
+    Args:
+        reference: a mask (X, Y, Z).
+        predicted: another on the same grid.
+
+    >>> dice(np.array([1, 1, 0]), np.array([1, 0, 0]))
+    0.6666666666666666
     """
     reference, predicted = crop_to_content(reference, predicted)
     both = np.count_nonzero(reference) + np.count_nonzero(predicted)

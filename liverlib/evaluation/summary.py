@@ -83,7 +83,7 @@ class Summary:
         return cls(
             [_case(case) for case in values["cases"]],
             [_plain(Measure, measure) for measure in values["measures"]],
-            {name: _plain(LesionCounts, one) for name, one in values["lesions"].items()},
+            {name: _plain(LesionCounts, counts) for name, counts in values["lesions"].items()},
             {name: EmptyCounts(**counts) for name, counts in values["empty"].items()},
         )
 

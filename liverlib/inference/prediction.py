@@ -43,6 +43,8 @@ class Prediction:
     """The outcome of one or two stages for a scan of this grid.
 
     Post-processing changes the mask, never the probabilities.
+
+    >>> write_volume("mask.nii.gz", prediction.mask)  # doctest: +SKIP
     """
 
     grid: Grid

@@ -61,6 +61,8 @@ class Segmenter:
 
     With `tta` (test-time augmentation) each network predicts each of `SHIFTS`, and the predictions
     are averaged: four times the work.
+
+    >>> mask = Segmenter.load().predict(scan).mask  # doctest: +SKIP
     """
 
     coarse: Stage
@@ -99,7 +101,7 @@ class Segmenter:
         return cls(ready["coarse"], ready.get("roi"))
 
     def predict(self, scan: Volume) -> Prediction:
-        """What the stages predict of a scan: its `mask`, and how probable that is."""
+        """What the stages predict of a scan in Hounsfield units: a mask, and how probable it is."""
         shifts = SHIFTS if self.tta else SHIFTS[:1]
         stages = [self.coarse.run(scan, shifts=shifts, settings=self.settings)]
         coarse = stages[0]

@@ -24,6 +24,14 @@ class UNet3D(nn.Module):
 
     `UNet3D((32, 64, 128), block_size=1, norm=False)` is the original project's network, to the
     parameter (1,355,427 of them).
+
+    Args:
+        channels: feature maps at each level, from the top to the bottom.
+        block_size: edge of the blocks of voxels that become channels; 1: none.
+        norm: instance norm after each convolution.
+
+    >>> UNet3D((8, 16))(torch.zeros(1, 1, 16, 16, 16)).shape
+    torch.Size([1, 3, 16, 16, 16])
     """
 
     def __init__(

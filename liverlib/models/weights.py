@@ -40,6 +40,12 @@ def load_networks(path: str | Path) -> list[tuple[UNet3D, dict]]:
 
     Nothing in the file is executed. Raises `LiverlibError` for files that are not liverlib's, of
     another version, or whose weights do not fit the networks they name.
+
+    Args:
+        path: a ``weights.safetensors`` of a run, or `PRETRAINED`.
+
+    >>> [about["cube"]["crop"] for _, about in load_networks(PRETRAINED)]
+    ['body', 'liver']
     """
     try:
         with safe_open(path, "pt") as file:

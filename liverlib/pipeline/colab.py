@@ -35,7 +35,7 @@ def use_drive(folder: str = "MyDrive/liverlib") -> Path:
         here.symlink_to(kept / "results", target_is_directory=True)
     if (kept / "data.tar").is_file():
         with tarfile.open(kept / "data.tar") as archive:
-            missing = [one for one in archive if not (home() / "data" / one.name).exists()]
+            missing = [file for file in archive if not (home() / "data" / file.name).exists()]
             archive.extractall(home() / "data", missing, filter="data")
     return kept
 

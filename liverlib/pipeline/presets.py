@@ -16,7 +16,11 @@ STAGES = ("coarse", "roi")
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The settings of everything that a run does."""
+    """The settings of everything that a run does.
+
+    >>> RunSettings(roi=TrainSettings(epochs=30)).coarse.epochs
+    4
+    """
 
     phantom: PhantomSettings = field(default_factory=PhantomSettings)
     synthesis: LabelMapSettings = field(default_factory=LabelMapSettings)

@@ -28,7 +28,6 @@ from .presets import STAGES, RunSettings, default_settings
 if TYPE_CHECKING:
     from liverlib.evaluation.summary import Summary
     from liverlib.inference.segmenter import Segmenter
-    from liverlib.models.unet import UNet3D
     from liverlib.training.history import History
     from liverlib.training.sampler import BatchSource
     from liverlib.view.viewer.page import SliceBrowser
@@ -41,6 +40,8 @@ class Run:
     file, such as `PRETRAINED`) these are scored, and nothing is trained. Without a `name` the run
     is named after its data and settings. Raises `LiverlibError` where a run of that name
     exists with other data or settings.
+
+    >>> print(Run(data="Task03_Liver", name="first").score())  # doctest: +SKIP
     """
 
     def __init__(
@@ -90,23 +91,11 @@ class Run:
 
     def batches(self, stage: str) -> "BatchSource":
         """What a stage learns from: cubes, or synthetic scans where label maps are asked for."""
-        from liverlib.core.device import best_device  # torch is imported when it is needed
-        from liverlib.synthesis.generator import SyntheticScans
-        from liverlib.synthesis.label_maps import write_label_maps
-        from liverlib.training.sampler import PatchSampler
+        from .inputs import patches, synthetic  # torch is imported when it is needed
 
-        maps, settings = self.settings.synthesis, getattr(self.settings, stage)
-        if not maps.count:
-            return PatchSampler(self.cubes("train", stage), settings)
-        return SyntheticScans(
-            write_label_maps(home() / "data" / "label_maps", maps),
-            maps.spacing,
-            self.cube(stage),
-            settings.patch_size,
-            settings.tumour_fraction + settings.liver_fraction,
-            settings.seed,
-            best_device(),
-        )
+        if self.settings.synthesis.count:
+            return synthetic(self.settings, stage, self.cube(stage))
+        return patches(self.settings, stage, self.cubes("train", stage))
 
     def train(
         self, stage: str = "coarse", on_epoch: Callable[["History"], Any] = lambda history: None
@@ -115,6 +104,8 @@ class Run:
         from liverlib.core.device import main_first
         from liverlib.training.history import finished
         from liverlib.training.loop import train
+
+        from .inputs import initial_network
 
         settings, folder = getattr(self.settings, stage), self.folder / stage
         if rows := finished(folder, settings.epochs):
@@ -125,9 +116,8 @@ class Run:
             self._claim()
         about = {"data": self.source, **self._described, "cube": to_dict(self.cube(stage))}
         with self._timed("training"):
-            return train(
-                source, validation, folder, settings, about, on_epoch, self._initial(stage)
-            )
+            init = initial_network(self.settings.init, stage)
+            return train(source, validation, folder, settings, about, on_epoch, init)
 
     def train_all(self) -> "History":
         """The histories of all stages, one after the other; also gathers their networks and rows
@@ -208,19 +198,6 @@ class Run:
     def source(self) -> str:
         """What the cases are, in words."""
         return str(self.data) if self.data else "phantoms (synthetic CT)"
-
-    def _initial(self, stage: str) -> "UNet3D | None":
-        """The network that a stage's training starts from, where the settings name weights."""
-        from liverlib.models.weights import PRETRAINED, load_networks
-
-        if not self.settings.init:
-            return None
-        named = self.settings.init
-        path = PRETRAINED if named == "pretrained" else Path(named)
-        for network, about in load_networks(path):
-            if (about["cube"]["crop"] == "liver") == (stage == "roi"):
-                return network
-        raise LiverlibError(f"{path}: holds no network of the {stage} stage. Name other weights.")
 
     @property
     def _cubes(self) -> Path:

@@ -32,7 +32,11 @@ ROI_WINDOW = (-120.0, 120.0)  # HU of the ROI stage, counted from the liver's me
 
 @dataclass(frozen=True)
 class CubeSettings:
-    """How a scan becomes a cube; with crop="liver", `window` is counted from the liver's median."""
+    """How a scan becomes a cube; with crop="liver", `window` is counted from the liver's median.
+
+    >>> CubeSettings(size=96).window
+    (-60.0, 200.0)
+    """
 
     size: int = setting(128, "voxels along each edge")
     window: tuple[float, float] = setting((-60.0, 200.0), "HU that become 0 and 255; clipped")
@@ -47,6 +51,9 @@ class Cube:
     `image` is uint8 over the settings' window. `soft_labels` (2, S, S, S), uint8, holds in 1/255
     how much of each voxel is liver or tumour, and tumour; None without a label. `box` and `shape`
     are the part covered and the whole, in the scan's voxels.
+
+    >>> Cube.load(path).image.shape  # doctest: +SKIP
+    (128, 128, 128)
     """
 
     image: np.ndarray
@@ -127,8 +134,17 @@ def to_cube(
 ) -> Cube:
     """The scan (and its label) inside `box` as a cube, its window moved by `level` HU.
 
-    By default the box is what `settings.crop` says. With a label and ``crop="liver"`` both come
-    from the label's liver; without one they must be given.
+    Raises `LiverlibError` where a cube of the liver has neither a label nor a box.
+
+    Args:
+        scan: in Hounsfield units.
+        label: its classes on the same grid.
+        settings: the cube's size, window and method.
+        box: the part of the scan to cover; by default what `settings.crop` says, of the label.
+        level: HU by which the window is moved; with ``crop="liver"`` the liver's median.
+
+    >>> cube = to_cube(scan, label)  # doctest: +SKIP
+    >>> mask = cube.to_grid(cube.soft_labels / 255)  # doctest: +SKIP
     """
     if box is None and settings.crop == "liver":
         if label is None:

@@ -43,9 +43,20 @@ def train(
     where an earlier call in the same folder was stopped.
 
     After every epoch writes ``last.safetensors`` (to go on from), ``history.csv``, and, when it
-    is the best so far by `quality`, ``weights.safetensors`` (with `about` inside); then calls
-    `on_epoch` with the rows so far. Raises `LiverlibError` where the loss is no longer a number,
-    or memory does not hold one patch.
+    is the best so far by `quality`, ``weights.safetensors``. Raises `LiverlibError` where the loss
+    is no longer a number, or memory does not hold one patch.
+
+    Args:
+        source: what to learn from, such as a `PatchSampler` or `SyntheticScans`.
+        validation_cubes: files of whole cubes that choose the best epoch.
+        folder: for what is written; the run's checkpoint lies there.
+        settings: the network and its training.
+        about: what is kept with the weights, such as the cube's settings.
+        on_epoch: is called with the rows so far after every epoch.
+        init: the network to start from; at random without one.
+
+    >>> history = train(PatchSampler(cubes, settings), cubes, "results/mine", settings)
+    ... # doctest: +SKIP
     """
     folder = Path(folder)
     if not source.lesions:

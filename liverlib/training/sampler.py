@@ -46,6 +46,8 @@ class PatchSampler:
     """Random patches of cube files, of the settings' `patch_size` (0: whole cubes).
 
     The files are mapped into memory, not read; only voxels of livers and lesions are kept.
+
+    >>> image, soft_labels = PatchSampler(cubes, settings).batch([0, 1])  # doctest: +SKIP
     """
 
     def __init__(self, paths: Sequence[Path], settings: TrainSettings) -> None:

@@ -7,7 +7,11 @@ from liverlib.core.settings import setting
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """One stage: its network, and how that is trained."""
+    """One stage: its network, and how that is trained.
+
+    >>> TrainSettings(epochs=30).patch_size
+    64
+    """
 
     channels: tuple[int, ...] = setting((16, 32, 64, 128), "feature maps at each level")
     block_size: int = setting(2, "edge of the blocks that space-to-depth makes channels; 1: none")

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from phantoms import ellipsoid
 
+from liverlib.cli.main import main
 from liverlib.core.errors import LiverlibError
+from liverlib.core.text import NOT_MEDICAL
 from liverlib.evaluation.lesion_table import find_lesions, longest_diameter, measure_lesions
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import read_scan
@@ -168,3 +170,15 @@ def test_a_liver_full_of_tumours_keeps_its_counts(shared):
     assert table.burden == pytest.approx(130_083 / (485_268 + 130_083))
     assert all(x.longest_axial_mm <= x.longest_mm + 1e-9 for x in table.lesions)
     assert 40 < table.lesions[0].mean_hu < 90
+
+
+def test_the_command_writes_nothing_for_a_mask_that_cannot_be_read(pair, tmp_path, capsys):
+    for name, volume in zip(("ct", "mask"), pair, strict=True):
+        write_volume(tmp_path / f"{name}.nii.gz", volume.voxels, volume.grid)
+    files = [str(tmp_path / f"{name}.nii.gz") for name in ("ct", "mask")]
+    assert main(["lesions", *files, "-o", str(tmp_path / "out")]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"ct.html", "ct.csv", "ct.json"}
+    assert capsys.readouterr().out.startswith(NOT_MEDICAL)
+    (tmp_path / "mask.nii.gz").write_bytes(b"nothing")
+    assert main(["lesions", *files, "-o", str(tmp_path / "bad")]) == 2
+    assert not (tmp_path / "bad").exists()

@@ -133,7 +133,7 @@ def test_what_is_not_ct_is_passed_over(tmp_path):
 def test_folders_without_slices_are_named(tmp_path):
     with pytest.raises(LiverlibError, match="no such folder"):
         read_dicom(tmp_path / "nowhere")
-    with pytest.raises(LiverlibError, match="holds no CT slices.*Name a NIfTI scan by its file"):
+    with pytest.raises(LiverlibError, match=r"holds no CT slices.*Name a NIfTI scan by its file"):
         read_dicom(tmp_path)
     write_series(tmp_path / "one", VOXELS[:, :, :1])
     with pytest.raises(LiverlibError, match="only slice"):

@@ -1,4 +1,4 @@
-"""Masks as DICOM segmentations: read back by another program to the same voxels at the same positions."""
+"""Masks as DICOM segmentations, which another program reads back to the same voxels."""
 
 import sys
 

@@ -145,8 +145,8 @@ def main() -> int:
     parts = np.array_split(np.arange(options.first, options.first + options.count), 50)
     calls = [(int(part[0]), len(part)) for part in parts if len(part)]
     with ThreadPoolExecutor(options.processes) as pool:
-        for one, wrong in pool.map(run, *zip(*calls, strict=True)):
-            text, failed = text + one, failed + wrong
+        for outcomes, wrong in pool.map(run, *zip(*calls, strict=True)):
+            text, failed = text + outcomes, failed + wrong
             print(f"{text.total()} done, {len(failed)} failed", file=sys.stderr)
     for what, count in text.most_common(40):
         print(f"{count:7} {what}")

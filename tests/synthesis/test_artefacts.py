@@ -1,4 +1,4 @@
-"""What a scan shows beside a patient."""
+"""Artefacts: where they lie, how strong they are, and that equal draws are equal."""
 
 import numpy as np
 import torch
@@ -9,18 +9,18 @@ from liverlib.synthesis import artefacts
 EDGE = 48
 
 
-def grey():
+def grey() -> torch.Tensor:
     return torch.full((1, 1, EDGE, EDGE, EDGE), 0.2)
 
 
-def test_tubes_run_through_the_window_but_not_through_a_liver():
-    share = torch.zeros(1, 1, EDGE, EDGE, EDGE)
-    share[..., 10:38, 10:38, 10:38] = 1
+def test_tubes_run_through_the_patch_but_not_through_a_liver():
+    liver = torch.zeros(1, 1, EDGE, EDGE, EDGE)
+    liver[..., 10:38, 10:38, 10:38] = 1
     longest = []
-    for n in range(30):
+    for seed in range(30):
         image = grey()
-        artefacts.draw_tubes(image, share, np.random.default_rng(n))
-        assert (image[share == 1] == 0.2).all()
+        artefacts.add_tubes(image, liver, np.random.default_rng(seed))
+        assert (image[liver == 1] == 0.2).all()
         assert image.min() >= 0 and image.max() <= 1
         pieces, _ = ndimage.label((image[0, 0] > 0.3).numpy())
         boxes = ndimage.find_objects(pieces)
@@ -29,9 +29,9 @@ def test_tubes_run_through_the_window_but_not_through_a_liver():
 
 
 def test_clips_are_white_and_their_rays_stay_in_their_slices():
-    for n in range(20):
+    for seed in range(20):
         image = grey()
-        artefacts.draw_clips(image, 260.0, np.random.default_rng(n))
+        artefacts.add_clips(image, 260.0, np.random.default_rng(seed))
         changed = (image - 0.2).abs()[0, 0]
         white = (image[0, 0] > 0.6).sum((0, 1))
         assert 1 <= white.sum() < 400
@@ -51,20 +51,20 @@ def test_breathing_moves_each_slice_as_a_whole_back_and_forth():
     assert by_slice[0].min() < 0 < by_slice[0].max() and by_slice.abs().max() <= 2
 
 
-def test_a_scan_of_the_same_draw_is_the_same():
+def test_equal_draws_give_equal_artefacts():
     images = [
-        artefacts.scanned(grey(), torch.zeros(1, 1, EDGE, EDGE, EDGE), 2.0, 260.0, random)
+        artefacts.add_artefacts(grey(), torch.zeros(1, 1, EDGE, EDGE, EDGE), 2.0, 260.0, random)
         for random in map(np.random.default_rng, (3, 3, 4))
     ]
     assert torch.equal(images[0], images[1]) and not torch.equal(images[0], images[2])
     assert all(torch.isfinite(image).all() for image in images)
 
 
-def test_streaks_run_along_one_way_in_every_slice():
+def test_streaks_run_in_one_direction_in_every_slice():
     """Across them grey values change much faster than along them."""
     ratios = []
-    for n in range(30):
-        streak = artefacts.streaks(48, np.random.default_rng(n))[0, 0]
+    for seed in range(30):
+        streak = artefacts.streaks(48, np.random.default_rng(seed))[0, 0]
         assert streak.shape == (48, 48, 48) and torch.isfinite(streak).all()
         assert 0.4 < streak.std() < 1.8
         x, y = torch.gradient(streak[12:36, 12:36, 24])
@@ -77,23 +77,23 @@ def test_streaks_run_along_one_way_in_every_slice():
 def test_a_dark_band_runs_straight_through_every_slice():
     """Along it nothing changes, across it much; mostly it runs from one side to the other."""
     sideways = 0
-    for n in range(40):
-        band = artefacts.band(48, np.random.default_rng(n))[0, 0]
+    for seed in range(40):
+        band = artefacts.dark_band(48, np.random.default_rng(seed))[0, 0]
         assert band.shape == (48, 48, 48)
         assert band.min() >= 0 and 0.5 < band.max() <= 1 + 1e-6
         x, y = (change.square().sum() for change in torch.gradient(band[:, :, 24]))
         sideways += bool(x < 0.1 * y)
         slices = band[:, :, 12], band[:, :, 36]
-        assert all(0.03 < (one > 0.5).float().mean() < 0.5 for one in slices if one.max() > 0.9)
+        assert all(0.03 < (s > 0.5).float().mean() < 0.5 for s in slices if s.max() > 0.9)
     assert 24 <= sideways < 40
 
 
-def test_between_arms_it_is_darker_and_streaked_and_beside_them_as_it_was():
-    alike = []
-    for n in range(40):
-        image = artefacts.arms(48, np.random.default_rng(n))[0, 0]
+def test_between_arms_the_image_is_darker_and_streaked_and_elsewhere_unchanged():
+    correlations = []
+    for seed in range(40):
+        image = artefacts.arm_artefacts(48, np.random.default_rng(seed))[0, 0]
         darkness, streaked = -image.mean((0, 2)), image.std((0, 2))  # by row
         assert darkness.min() > -1 and darkness.max() < 60
         if darkness.max() > 3 > darkness.min():
-            alike.append(np.corrcoef(darkness, streaked)[0, 1])
-    assert len(alike) > 10 and np.median(alike) > 0.8
+            correlations.append(np.corrcoef(darkness, streaked)[0, 1])
+    assert len(correlations) > 10 and np.median(correlations) > 0.8

@@ -41,11 +41,16 @@ def test_the_diagram_says_the_shapes_that_the_network_makes(kind):
     assert words & set(texts(figure)) == (words if network.block_size > 1 else set())
 
 
-def test_boxes_of_the_diagram_do_not_overlap():
-    axis = network_diagram(UNet3D().shape).axes[0]
-    boxes = [patch.get_bbox() for patch in axis.patches if isinstance(patch, Rectangle)]
-    assert len(boxes) == 2 + 7
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+@pytest.mark.parametrize("channels", [(16, 32, 64, 128), (32, 64, 128, 256, 320)])
+def test_boxes_and_words_of_the_diagram_do_not_overlap(channels):
+    figure = network_diagram(UNet3D(channels).shape)
+    figure.draw_without_rendering()
+    axis, levels = figure.axes[0], len(channels)
+    boxes = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
+    words = [text for text in axis.texts if text.get_text()]
+    assert len(boxes) == 2 + 2 * levels - 1
+    extents = [part.get_window_extent() for part in (*boxes, *words)]
+    assert not any(a.overlaps(b) for i, a in enumerate(extents) for b in extents[:i])
 
 
 def test_the_patches_of_a_batch_are_shown_where_their_tumours_are():

@@ -130,9 +130,9 @@ def _lesions(summary: Summary) -> str:
     return html_table(
         ["", "detected (tp)", "missed (fn)", "false (fp)", "precision", "recall", "F1"],
         rows,
-        "Lesions of all cases, in pairs of one of the reference and one of the prediction that "
-        "overlap (IoU > 0) or overlap well (IoU > 0.5). Sizes are equivalent diameters, in cases "
-        "of known spacing. In brackets: 95 % intervals.",
+        "Lesions of all cases together. Each lesion of the reference is paired with at most one "
+        "predicted lesion. Sizes are equivalent diameters, in cases of known spacing. In brackets: "
+        "95 % intervals, by bootstrap over the cases.",
     )
 
 
@@ -220,8 +220,8 @@ def _flat(values: Mapping, prefix: str = "") -> list[tuple[str, str]]:
 
 def _mean(measure: Measure, digits: int) -> tuple[str, int]:
     """The value with its interval, where there is more than one to sample, and n."""
-    bounds = ", ".join(number(bound, digits) for bound in (measure.low, measure.high))
-    interval = f" [{bounds}]" if measure.n > 1 else ""
+    bounds = ",\N{NO-BREAK SPACE}".join(number(x, digits) for x in (measure.low, measure.high))
+    interval = f"\N{NO-BREAK SPACE}[{bounds}]" if measure.n > 1 else ""
     return number(measure.value, digits) + interval, measure.n
 
 

@@ -1,1 +1,3 @@
-"""TODO."""
+"""The slice browser: a page that stands alone, and widgets."""
+
+__all__ = ["bundle", "page", "payload", "widgets"]

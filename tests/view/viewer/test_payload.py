@@ -168,6 +168,14 @@ def test_a_click_on_a_lesion_knows_the_pages_voxels():
     assert at.tolist() == [12, 10, 8]
 
 
+def test_lesions_touch_by_faces_only():
+    classes = np.zeros((4, 4, 4), np.uint8)
+    classes[0, 0, 0] = classes[1, 1, 0] = classes[1, 1, 1] = 2
+    scan, label = (volume(array, spacing=(8, 8, 8)) for array in (np.zeros((4, 4, 4)), classes))
+    facts = payload(scan, label).facts
+    assert [row["cells"] for row in facts["lesions"]] == [["1.0", "8"], ["0.5", "0"]]
+
+
 def test_of_very_many_lesions_the_largest_are_listed():
     classes = np.zeros((20, 20, 20), np.uint8)
     classes[::2, ::2, ::2] = 2

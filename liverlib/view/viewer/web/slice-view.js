@@ -19,17 +19,17 @@ function makeView(plane) {
   const slider = makeSlider(plane, slices);
   const strip = element("canvas", { width: slices, height: BANDS.length, ariaHidden: "true" });
   const name = element("div", { className: "name", ariaHidden: "true" });
-  const picture = makePicture(plane);
+  const parts = makePicture(plane);
   const sides = ["left", "right", "top", "bottom"].map((side) =>
     element("span", { className: `side ${side}`, ariaHidden: "true" }),
   );
-  const frame = element("div", { className: "frame" }, picture.picture, ...sides);
+  const frame = element("div", { className: "frame" }, parts.picture, ...sides);
   const track = element("div", { className: "track" }, strip, slider);
   const root = element("section", { className: "view" }, name, frame, track);
   root.dataset.plane = plane;
   root.setAttribute("aria-label", `${plane} view`);
   byId("views").append(root);
-  return { plane, root, frame, name, sides, slider, strip, ...picture };
+  return { plane, root, frame, name, sides, slider, strip, ...parts };
 }
 
 function makePicture(plane) {

@@ -26,7 +26,7 @@ export const volume = {}; // as volume.makeVolume makes it; empty until it is de
 
 // `draw` shows the slices; `refresh` shows everything else, which changes seldom.
 const listeners = { draw: null, refresh: null };
-let frame = 0;
+let pending = false;
 
 export function connect(draw, refresh) {
   Object.assign(listeners, { draw, refresh });
@@ -43,11 +43,12 @@ export function change(changes) {
   listeners.refresh();
 }
 
-// However much changes, the slices are drawn once a frame.
+// However much changes, the slices are painted once a frame.
 function drawSoon() {
-  if (frame) return;
-  frame = requestAnimationFrame(() => {
-    frame = 0;
+  if (pending) return;
+  pending = true;
+  requestAnimationFrame(() => {
+    pending = false;
     listeners.draw();
   });
 }

@@ -1,4 +1,4 @@
-"""Who takes part in benchmarks/train.py: each has a network, and a step of its training."""
+"""The entrants of train.py: each has a network, and a step of its training."""
 
 import itertools
 from collections.abc import Sequence
@@ -12,10 +12,9 @@ from peers import Pair, Recipe
 from torch import Tensor, nn
 
 from liverlib.core.parallel import prefetch
-from liverlib.models import unet
 from liverlib.training import trainer
 from liverlib.training.loop import train_step
-from liverlib.training.sampler import PatchSampler, whole
+from liverlib.training.sampler import PatchSampler, whole_cube
 from liverlib.training.settings import ROI_DEFAULTS, TrainSettings
 
 RECIPES = {
@@ -27,23 +26,23 @@ RECIPES = {
 }
 
 
-def entrant(name: str, cubes: Sequence[Path], patch: int, steps: int) -> "Ours | Peer":
-    """The entrant of this name; `steps` is that of liverlib, 0: as many as the second look has."""
+def entrant(name: str, cubes: Sequence[Path], patch: int, steps: int) -> "OwnTraining | Peer":
+    """The entrant of this name; `steps` is that of liverlib, 0: as many as the ROI stage has."""
     torch.manual_seed(ROI_DEFAULTS.seed)
     if name in RECIPES:
         return Peer(RECIPES[name](patch), cubes)
-    settings, edge = ROI_DEFAULTS, len(whole(cubes[0])[0][0, 0])
-    settings = replace(settings, window=settings.window * edge // 128)
+    settings, edge = ROI_DEFAULTS, len(whole_cube(cubes[0])[0][0, 0])
+    settings = replace(settings, patch_size=settings.patch_size * edge // 128)
     if name == "liverlib":
         steps = steps or settings.epochs * settings.steps
-        return Ours(replace(settings, epochs=1, steps=steps), cubes)
+        return OwnTraining(replace(settings, epochs=1, steps=steps), cubes)
     network = peers.unet_of_monai(norm="instance")  # a mean of weights has no batch statistics
     network = network.to(memory_format=torch.channels_last_3d)
-    return Ours(replace(settings, steps=0), cubes, Wrapped(network, divisor=16))
+    return OwnTraining(replace(settings, steps=0), cubes, Wrapped(network, divisor=16))
 
 
-class Ours:
-    """liverlib's own training, of its network or, with its recipe, of another."""
+class OwnTraining:
+    """liverlib's training, of its own network or, with its recipe, of another."""
 
     averaged = True  # what is applied are the means of weights, which do not learn themselves
 
@@ -51,20 +50,18 @@ class Ours:
         self, settings: TrainSettings, cubes: Sequence[Path], network: nn.Module | None = None
     ) -> None:
         if network is not None:
-            unet.UNet3D = lambda *shape: network
-        windows = PatchSampler(
-            cubes, settings.window, settings.tumour, settings.liver, settings.seed
-        )
-        self.training = trainer.Trainer(settings, windows.edge)
-        self.network, self.steps = self.training.average, settings.steps
+            trainer.UNet3D = lambda *shape: network
+        sampler = PatchSampler(cubes, settings)
+        self.trainer = trainer.Trainer(settings, sampler.edge)
+        self.network, self.steps = self.trainer.ema, settings.steps
         self.batches = prefetch(
-            lambda step: windows.batch(self.training.share(step)), itertools.count()
+            lambda step: sampler.batch(self.trainer.draws(step)), itertools.count()
         )
 
     def step(self, n: int, done: float) -> float:
-        """Step n, before which a share `done` of the training was over."""
+        """Step n, before which a fraction `done` of the training was over; returns its loss."""
         steps = self.steps or max(n + 1, round(n / done) if done else 1_000_000)
-        return train_step(self.training, next(self.batches), n, steps)
+        return train_step(self.trainer, next(self.batches), n, steps)
 
 
 class Peer:
@@ -81,20 +78,25 @@ class Peer:
         self.batches = prefetch(self._batch, itertools.count())
 
     def step(self, n: int, done: float) -> float:
+        """Step n, before which a fraction `done` of the time was over; returns its loss."""
         return self.recipe.update(*next(self.batches), done)
 
     def _batch(self, n: int) -> Pair:
-        size, many = self.recipe.batch, len(self.cubes)
+        """The cubes come in turn, in another order each time round."""
+        size, count = self.recipe.batch, len(self.cubes)
         pairs = []
-        for place in range(size):  # the cubes come in turn, in another order each time round
-            round_, k = divmod(n * size + place, many)
-            path = self.cubes[np.random.default_rng([round_, 1]).permutation(many)[k]]
-            pairs += self.recipe.crop(*hard(path), np.random.default_rng([n, place]), place)
-        image, classes = (torch.cat(one) for one in zip(*pairs, strict=True))
+        for index in range(size):
+            turn, position = divmod(n * size + index, count)
+            path = self.cubes[np.random.default_rng([turn, 1]).permutation(count)[position]]
+            random = np.random.default_rng([n, index])
+            pairs += self.recipe.crop(*image_and_classes(path), random, index)
+        image, classes = (torch.cat(part) for part in zip(*pairs, strict=True))
         return image, classes
 
     def _foreground(self) -> tuple[float, float]:
-        values = torch.cat([image[classes > 0] for image, classes in map(hard, self.cubes)])
+        """Mean and standard deviation of the grey values inside the livers."""
+        pairs = map(image_and_classes, self.cubes)
+        values = torch.cat([image[classes > 0] for image, classes in pairs])
         return values.mean().item(), values.std().item()
 
 
@@ -113,7 +115,7 @@ class Wrapped(nn.Module):
         return logits if self.training or isinstance(logits, Tensor) else logits[0]
 
 
-def hard(path: Path) -> Pair:
+def image_and_classes(path: Path) -> Pair:
     """A whole cube, each voxel of one class."""
-    image, soft_labels = whole(path)
+    image, soft_labels = whole_cube(path)
     return image.float() / 255, (soft_labels >= 128).sum(1, keepdim=True).float()

@@ -1,4 +1,4 @@
-"""The cache of cubes: found again by content, never stale, checked, shared and pruned."""
+"""The cache of cubes: each is recognised by its content, never stale, checked, shared, pruned."""
 
 import os
 import subprocess
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from phantoms import simple_case
 
-from conftest import simple_case
 from liverlib.cli.main import main
 from liverlib.core.errors import LiverlibError
-from liverlib.core.files import size_on_disk, write_sparse
+from liverlib.core.files import size_on_disk
 from liverlib.data.cases import Case
 from liverlib.io.nifti import write_volume
-from liverlib.preprocessing.cache import folder_of, kept, prepare, prune
+from liverlib.preprocessing.cache import cube_groups, folder_of, prepare, prune
 from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
 
 SETTINGS = CubeSettings(size=16)
@@ -40,7 +40,7 @@ def folder(tmp_path) -> Path:
     return tmp_path / "cubes"
 
 
-def aged(*cases: Case) -> None:
+def wait_until_old(*cases: Case) -> None:
     """Lets the files be older than a cache would distrust: only their inode's time tells."""
     files = [file for case in cases for file in (case.image, case.label)]
     while time.time_ns() - max(file.stat().st_ctime_ns for file in files) < 2.1e9:
@@ -48,7 +48,9 @@ def aged(*cases: Case) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.rglob("*.safetensors")}
+    """The cubes below a folder, by their own folder (the settings) and name."""
+    paths = folder.rglob("*.safetensors")
+    return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in paths}
 
 
 def test_a_cached_cube_is_the_cube(cases, folder):
@@ -60,55 +62,53 @@ def test_a_cached_cube_is_the_cube(cases, folder):
     assert isinstance(cached.image, np.memmap)
 
 
-def test_what_is_there_is_used(cases, folder, monkeypatch):
+def test_what_is_cached_is_neither_read_nor_made_again(cases, folder, monkeypatch):
     paths = prepare(cases, SETTINGS, folder, workers=1)
-    aged(*cases)
+    wait_until_old(*cases)
     assert prepare(cases, SETTINGS, folder, workers=1) == paths  # notes the files' contents
     monkeypatch.setattr("liverlib.preprocessing.cache.hashlib.file_digest", lambda *_: 1 / 0)
-    monkeypatch.setattr("liverlib.preprocessing.cube.to_cube", lambda *_: 1 / 0)
+    monkeypatch.setattr("liverlib.preprocessing.cache.to_cube", lambda *_: 1 / 0)
     assert prepare(cases, SETTINGS, folder, workers=1) == paths
 
 
 def test_a_moved_dataset_keeps_its_cubes(cases, folder, tmp_path, monkeypatch):
     paths = prepare(cases, SETTINGS, folder, workers=1)
-    (tmp_path / "data").rename(tmp_path / "elsewhere")
-    there = tmp_path / "elsewhere"
-    moved = [
-        Case(c.name, there / "imagesTr" / c.image.name, there / "labelsTr" / c.label.name)
+    moved = tmp_path / "elsewhere"
+    (tmp_path / "data").rename(moved)
+    cases = [
+        Case(c.name, moved / "imagesTr" / c.image.name, moved / "labelsTr" / c.label.name)
         for c in cases
     ]
-    monkeypatch.setattr("liverlib.preprocessing.cube.to_cube", lambda *_: 1 / 0)
-    assert prepare(moved, SETTINGS, folder, workers=1) == paths
+    monkeypatch.setattr("liverlib.preprocessing.cache.to_cube", lambda *_: 1 / 0)
+    assert prepare(cases, SETTINGS, folder, workers=1) == paths
 
 
 @pytest.mark.parametrize("part", ["image", "label"])
 def test_a_change_of_content_is_met_even_with_size_and_time_set_back(cases, folder, part):
     case = cases[0]
     (before,) = prepare([case], SETTINGS, folder)
-    aged(case)
+    wait_until_old(case)
     prepare([case], SETTINGS, folder)
     scan, label = case.read()
-    stat = getattr(case, part).stat()
-    while getattr(case, part).stat().st_size == stat.st_size:  # any other size would tell
-        scan.voxels[5, 5, 5] += 1
-        label.voxels[5, 5, 5] = 2
-        volume = scan if part == "image" else label
-        write_volume(getattr(case, part), volume.voxels, volume.grid)
-        break
-    os.utime(getattr(case, part), ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    scan.voxels[5, 5, 5] += 1
+    label.voxels[5, 5, 5] = 2
+    file, volume = (case.image, scan) if part == "image" else (case.label, label)
+    stat = file.stat()
+    write_volume(file, volume.voxels, volume.grid)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     (after,) = prepare([case], SETTINGS, folder)
     assert after != before
     np.testing.assert_array_equal(Cube.load(after).image, to_cube(scan, None, SETTINGS).image)
 
 
 def test_other_settings_make_other_cubes(cases, folder):
-    (here,) = prepare(cases[:1], SETTINGS, folder)
-    (there,) = prepare(cases[:1], CubeSettings(size=16, crop="all"), folder)
-    assert here.parent != there.parent
+    (path,) = prepare(cases[:1], SETTINGS, folder)
+    (other,) = prepare(cases[:1], CubeSettings(size=16, crop="all"), folder)
+    assert path.parent != other.parent
 
 
 @pytest.mark.parametrize("fault", ["cut", "bit", "header", "empty"])
-def test_a_corrupt_cube_is_noticed_said_and_made_anew(cases, folder, fault):
+def test_a_corrupt_cube_is_noticed_reported_and_made_anew(cases, folder, fault):
     (path,) = prepare(cases[:1], SETTINGS, folder)
     whole = path.read_bytes()
     flipped = bytearray(whole)
@@ -128,14 +128,14 @@ def test_a_scan_that_changes_while_it_is_read_gives_no_cube(cases, folder, monke
         case.image.touch()
         return to_cube(*arguments)
 
-    monkeypatch.setattr("liverlib.preprocessing.cube.to_cube", meddle)
+    monkeypatch.setattr("liverlib.preprocessing.cache.to_cube", meddle)
     with pytest.raises(LiverlibError, match="changed while it was read"):
         prepare([case], SETTINGS, folder)
     assert not contents(folder)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_one_bad_case_is_told_once_the_others_are_done(cases, folder, workers):
+def test_a_bad_case_is_reported_once_the_others_are_done(cases, folder, workers):
     cases[1].image.write_bytes(cases[1].image.read_bytes()[:500])
     with pytest.raises(LiverlibError, match=r"1 of 4 cases.*\n.*c1\.nii\.gz: truncated"):
         prepare(cases, SETTINGS, folder, workers)
@@ -149,27 +149,16 @@ def test_strict_stops_at_the_first_bad_case(cases, folder):
     assert len(contents(folder)) == 1
 
 
-def die(*_):
-    os._exit(1)
-
-
-def test_a_killed_worker_is_said(cases, folder, monkeypatch):
-    from liverlib.core.parallel import in_processes
-
-    with pytest.raises(LiverlibError, match="a worker was killed"):
-        list(in_processes(die, [(1,), (2,)], 2, "cubes"))
-
-
 def test_any_executor_serves(cases, tmp_path):
-    prepare(cases, SETTINGS, tmp_path / "here", workers=1)
+    prepare(cases, SETTINGS, tmp_path / "alone", workers=1)
     with ThreadPoolExecutor(2) as pool:
-        prepare(cases, SETTINGS, tmp_path / "there", pool)
-    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+        prepare(cases, SETTINGS, tmp_path / "pool", pool)
+    assert contents(tmp_path / "alone") == contents(tmp_path / "pool")
 
 
 def test_a_cluster_of_dask_serves(cases, tmp_path):
     distributed = pytest.importorskip("distributed", reason="dask's distributed is not installed")
-    prepare(cases, SETTINGS, tmp_path / "here", workers=1)
+    prepare(cases, SETTINGS, tmp_path / "alone", workers=1)
     cases.append(Case("bad", tmp_path / "nowhere.nii.gz"))
     with (
         distributed.LocalCluster(
@@ -179,19 +168,19 @@ def test_a_cluster_of_dask_serves(cases, tmp_path):
         pytest.raises(LiverlibError, match="nowhere"),
     ):
         assert len(client.scheduler_info()["workers"]) == 2
-        prepare(cases, SETTINGS, tmp_path / "there", client.get_executor())
-    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+        prepare(cases, SETTINGS, tmp_path / "cluster", client.get_executor())
+    assert contents(tmp_path / "alone") == contents(tmp_path / "cluster")
 
 
 def test_shards_together_equal_one_run_to_the_byte(cases, tmp_path, monkeypatch, capsys):
     command = ["prepare", str(tmp_path / "data"), "--cube.size", "16"]
-    for home, shards in (("one", [[]]), ("three", [["--shard", f"{n}/3"] for n in (1, 2, 3)])):
+    for home, shards in (("whole", [[]]), ("three", [["--shard", f"{n}/3"] for n in (1, 2, 3)])):
         monkeypatch.setenv("LIVERLIB_HOME", str(tmp_path / home))
         for shard in shards:
             assert main([*command, "--workers", "1", *shard]) == 0
     assert "2 cubes" in capsys.readouterr().out
-    assert contents(tmp_path / "one") == contents(tmp_path / "three")
-    assert len(contents(tmp_path / "one")) == 4
+    assert contents(tmp_path / "whole") == contents(tmp_path / "three")
+    assert len(contents(tmp_path / "whole")) == 8  # of the body, and of the liver
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b"])
@@ -208,40 +197,31 @@ def test_processes_that_prepare_the_same_leave_whole_cubes(cases, tmp_path):
         subprocess.Popen([*command, "--cube.size", "16", "--workers", "1"], env=env)
         for _ in range(2)
     ]
-    assert [one.wait() for one in both] == [0, 0]
-    kinds = kept(tmp_path / "home" / "data" / "cubes")  # of the body, and of the liver
-    cubes = [cube for one in kinds for cube in one.cubes]
+    assert [process.wait() for process in both] == [0, 0]
+    groups = cube_groups(tmp_path / "home" / "data" / "cubes")  # of the body, and of the liver
+    cubes = [cube for group in groups for cube in group.cubes]
     assert len(cubes) == 8
     assert all(Cube.load(path).image.shape == (16, 16, 16) for path in cubes)
 
 
-def test_zeros_take_no_room_and_are_there_when_read(tmp_path):
-    content = b"a" * 5000 + bytes(1_000_000) + b"b" + bytes(100_000)
-    write_sparse(tmp_path / "sparse", content)
-    assert (tmp_path / "sparse").read_bytes() == content
-    write_sparse(tmp_path / "hole", bytes(1_000_000))
-    if size_on_disk(tmp_path / "hole") == 0:  # this disk knows holes
-        assert size_on_disk(tmp_path / "sparse") == 3 * 4096
-
-
 def test_the_cache_is_listed_and_pruned(cases, folder):
     paths = prepare(cases, SETTINGS, folder, workers=1)
-    aged(*cases)
+    wait_until_old(*cases)
     prepare(cases, SETTINGS, folder, workers=1)
     (other,) = prepare(cases[:1], CubeSettings(size=8), folder)
     os.utime(other, (0, 0))
-    latest, earlier = kept(folder)
+    latest, earlier = cube_groups(folder)
     assert (latest.folder, latest.cubes) == (folder_of(SETTINGS, folder), sorted(paths))
     assert latest.size == sum(map(size_on_disk, paths))
     assert prune(folder, days=1) == earlier.size
-    assert kept(folder) == [latest]
+    assert cube_groups(folder) == [latest]
     assert not other.parent.exists()
     assert prune(folder, days=0) > latest.size  # with the notes
-    assert not kept(folder)
+    assert not cube_groups(folder)
     assert prepare(cases, SETTINGS, folder, workers=1) == paths
 
 
-def test_the_command_says_what_is_kept(cases, tmp_path, own_home, capsys):
+def test_the_command_lists_what_is_cached(cases, tmp_path, own_home, capsys):
     assert main(["prepare", str(tmp_path / "data"), "--cube.size", "16"]) == 0
     next(own_home.rglob("settings.json")).unlink()  # as in caches of older versions
     assert main(["cache"]) == 0

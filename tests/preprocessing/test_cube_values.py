@@ -1,13 +1,14 @@
 """What preparing may not change: Hounsfield units, volumes, and the cube of the same scan stored
 in any other way."""
 
+import gzip
 import itertools
 
 import nibabel as nib
 import numpy as np
 import pytest
+from phantoms import simple_case
 
-from conftest import simple_case
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import read_scan
 from liverlib.io.volume import Grid, Volume
@@ -37,10 +38,10 @@ def cube(case) -> Cube:
     return to_cube(*case, SETTINGS)
 
 
-def same(one: Cube, other: Cube) -> None:
-    np.testing.assert_array_equal(one.image, other.image)
-    np.testing.assert_array_equal(one.soft_labels, other.soft_labels)
-    assert (one.box, one.shape) == (other.box, other.shape)
+def same(cube: Cube, other: Cube) -> None:
+    np.testing.assert_array_equal(cube.image, other.image)
+    np.testing.assert_array_equal(cube.soft_labels, other.soft_labels)
+    assert (cube.box, cube.shape) == (other.box, other.shape)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -55,7 +56,7 @@ def test_all_48_orientations_give_the_same_bytes(tmp_path, case, cube, orientati
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<i4", ">i4", "<f4", ">f4", "<f8"])
-def test_all_ways_to_store_a_scan_give_the_same_bytes(tmp_path, case, cube, dtype, suffix):
+def test_every_number_format_gives_the_same_bytes(tmp_path, case, cube, dtype, suffix):
     volumes = []
     for name, volume, read in zip("sl", case, (read_scan, read_label), strict=True):
         header = nib.Nifti1Header(endianness=dtype[0])
@@ -88,9 +89,8 @@ def test_slope_and_intercept_give_the_same_bytes(tmp_path, case, slope, inter):
 def keeps_values(scan: Volume, label: Volume, settings: CubeSettings) -> None:
     """Means within 1 HU, over the box and in the liver; volumes within a thousandth."""
     cube = to_cube(scan, label, settings)
-    part = tuple(slice(*edge) for edge in cube.box)
     low, high = settings.window
-    native = np.clip(scan.voxels[part].astype(float), low, high)
+    native = np.clip(scan.voxels[cube.box].astype(float), low, high)
     hu = low + cube.image * (high - low) / 255
     assert hu.mean() == pytest.approx(native.mean(), abs=1)
     scale = native.size / cube.image.size
@@ -115,9 +115,7 @@ def test_real_scans_keep_hounsfield_units_and_volumes(shared, name):
 
 def test_without_isal_files_read_the_same(tmp_path, case, monkeypatch):
     """zlib where isal is missing, as in Colab."""
-    import gzip
-
     write_volume(tmp_path / "scan.nii.gz", case[0].voxels, case[0].grid)
-    there = read_scan(tmp_path / "scan.nii.gz").voxels
+    expected = read_scan(tmp_path / "scan.nii.gz").voxels
     monkeypatch.setattr("liverlib.io.nifti_bytes.igzip", gzip)
-    np.testing.assert_array_equal(read_scan(tmp_path / "scan.nii.gz").voxels, there)
+    np.testing.assert_array_equal(read_scan(tmp_path / "scan.nii.gz").voxels, expected)
