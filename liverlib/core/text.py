@@ -13,6 +13,14 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows with the same keys as lines of text, below a line of the keys.
 
     Text is aligned left, all else right. Values are written as `format_value` writes them.
+
+    Args:
+        rows: mappings from column to value.
+
+    >>> print(table([{"case": "a", "Dice": 0.97449}, {"case": "b", "Dice": float("nan")}]))
+    case     Dice
+    a       0.974
+    b     unknown
     """
     if not rows:
         return ""
@@ -33,6 +41,12 @@ def format_value(value: Any) -> str:
     """A value of any type, numbers to three significant digits (at most four decimals).
 
     Tuples are written as 256×256×107, NaN as "unknown".
+
+    Args:
+        value: a number, a text, or a tuple of these.
+
+    >>> format_value(0.97449), format_value(1342.4)
+    ('0.974', '1342')
     """
     if isinstance(value, tuple):
         return "×".join(map(format_value, value))
@@ -47,7 +61,11 @@ def format_value(value: Any) -> str:
 
 
 def number(value: float | None, digits: int, unknown: str = "–") -> str:
-    """A number with `digits` decimals and commas between thousands; `unknown` for None and NaN."""
+    """A number with `digits` decimals and commas between thousands; `unknown` for None and NaN.
+
+    >>> number(1342.4, 1)
+    '1,342.4'
+    """
     return unknown if value is None or math.isnan(value) else f"{value:,.{digits}f}"
 
 

@@ -36,7 +36,8 @@ class Case:
         sha256: of scan and label, for a case that was streamed into cubes. The cubes are found by
             it, and the files themselves may be absent.
 
-    >>> scan, label = Case("liver_3", Path("scan.nii.gz"), Path("label.nii.gz")).read()
+    >>> Case("liver_3", Path("scan.nii.gz")).label is None
+    True
     """
 
     name: str
@@ -83,7 +84,13 @@ class Dataset:
 
 
 def find_cases(folder: str | Path) -> list[Case]:
-    """The cases of `find_dataset`."""
+    """The cases of `find_dataset`; raises as it does.
+
+    Args:
+        folder: of a dataset in the layout of MSD, nnU-Net or LiTS, or a folder above it.
+
+    >>> names = [case.name for case in find_cases("data/Task03_Liver")]  # doctest: +SKIP
+    """
     return find_dataset(folder).cases
 
 
@@ -96,7 +103,7 @@ def find_dataset(folder: str | Path) -> Dataset:
     Args:
         folder: of a dataset in the layout of MSD, nnU-Net or LiTS, or a folder above it.
 
-    >>> print(find_dataset("data/Task03_Liver"))
+    >>> print(find_dataset("data/Task03_Liver"))  # doctest: +SKIP
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -116,7 +123,13 @@ def find_dataset(folder: str | Path) -> Dataset:
 
 
 def labelled(cases: Iterable[Case]) -> list[Case]:
-    """The cases that have a label; raises `LiverlibError` where none has."""
+    """The cases that have a label; raises `LiverlibError` where none has.
+
+    Args:
+        cases: labelled and unlabelled ones.
+
+    >>> scan, label = labelled(find_cases("data/Task03_Liver"))[0].read()  # doctest: +SKIP
+    """
     with_label = [case for case in cases if case.label]
     if not with_label:
         raise LiverlibError("none of the cases has a label. Training and scoring need labels.")
@@ -124,11 +137,7 @@ def labelled(cases: Iterable[Case]) -> list[Case]:
 
 
 def present(cases: Iterable[Case]) -> list[Case]:
-    """The cases, if all have their files.
-
-    Raises `LiverlibError` for cases that were streamed into cubes: it says how to download their
-    scans.
-    """
+    """The cases, if all have their files; else a `LiverlibError` that says how to fetch them."""
     cases = list(cases)
     if alone := [case for case in cases if case.cubes_alone]:
         names, folder = " ".join(case.name for case in alone), alone[0].image.parents[1]
@@ -155,10 +164,7 @@ def streamed(folder: Path) -> Iterator[Case]:
 
 
 def note_streamed(folder: Path, name: str, files: Sequence[str], sha256: Sequence[str]) -> None:
-    """Notes in `folder` that a case has cubes.
-
-    The note holds the paths of scan and label in `folder`, and the SHA-256 of their content.
-    """
+    """Notes in `folder` that a case has cubes: the paths of its files there, and their SHA-256."""
     note = dict(zip(("image", "label"), files, strict=True)) | {"sha256": sha256}
     write_json(folder / STREAMED / f"{name}.json", note)
 
@@ -179,8 +185,8 @@ def _candidates(folder: Path) -> Iterator[tuple[str, Path, list[Path]]]:
 def _split_folders(folder: Path) -> tuple[str, list[Case]]:
     """Layout and cases of MSD and nnU-Net: images and labels in folders of their own.
 
-    The original project's ``Task03_Liver_rs`` is MSD's, unpacked and resized. The folders may
-    also use the file names of LiTS.
+    The original project's ``Task03_Liver_rs`` is MSD's, unpacked and resized. Files may have the
+    names of LiTS.
     """
     labels = _by_name(
         (re.sub("^segmentation-", "volume-", name), path)
@@ -207,10 +213,7 @@ def _split_folders(folder: Path) -> tuple[str, list[Case]]:
 
 
 def _without_unfinished(folder: Path, images: Named, labels: Named) -> tuple[Named, Named]:
-    """Images and labels without those whose other half is still in the download's hidden folder.
-
-    Such a download was killed, or is just about to rename both files.
-    """
+    """Images and labels without those whose other half is still in the download's hidden folder."""
     parts = folder.glob(".download/*Tr/*.nii*")
     unfinished = {re.sub(r"_0000$", "", volume_name(part)) for part in parts}
     unfinished &= set(images) ^ set(labels)

@@ -39,6 +39,11 @@ def describe(case: Case) -> Row:
     "tumours" counts connected tumours, and "burden" is tumour / liver. Volumes in ml are NaN where
     the spacing is unknown. Without a label, liver and tumours are NaN. Raises `LiverlibError` as
     `present` and `read_label` do.
+
+    Args:
+        case: with its files; only the label is read, or else the scan's header.
+
+    >>> print(table([describe(case) for case in cases]))  # doctest: +SKIP
     """
     present([case])
     if case.label is None:
@@ -52,7 +57,13 @@ def examine(cases: Sequence[Case], workers: int | None = None) -> list[Row]:
 
     It adds "hu", the `PERCENTILES` of liver and tumours, "range", the least and the most of the
     scan in HU, and "suspicions", a list of texts. A case that cannot be read has its name and one
-    suspicion. `workers` is a number of processes, None for one a processor.
+    suspicion.
+
+    Args:
+        cases: of a dataset; they are compared, too.
+        workers: number of processes; None for one a processor.
+
+    >>> suspicions = [row["suspicions"] for row in examine(cases)]  # doctest: +SKIP
     """
     rows = list(in_processes(_examine, [(case,) for case in cases], workers, "check"))
     for row, more in zip(rows, _compare(cases, rows), strict=True):
@@ -67,7 +78,7 @@ def fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
     Args:
         rows: what `examine` returns for the cases of a dataset.
 
-    >>> print(fingerprint(examine(find_dataset("data/Task03_Liver").cases)))
+    >>> print(fingerprint(examine(find_cases("data/Task03_Liver"))))  # doctest: +SKIP
     """
     read = [row for row in rows if "shape" in row]
     axes = Counter(row["orientation"] for row in read)

@@ -30,7 +30,8 @@ class Grid:
         affine: (4, 4), from voxel index to world coordinates in mm.
         header: of the file, in the file's own order of axes.
 
-    >>> read_header("scan.nii.gz").spacing
+    >>> Grid.of((512, 512, 80), np.diag([0.75, 0.75, 2.5, 1])).spacing.tolist()
+    [0.75, 0.75, 2.5]
     """
 
     shape: tuple[int, int, int]
@@ -119,7 +120,9 @@ class Volume:
         grid: positions of the voxels, of the same shape.
         name: what messages and reports call it.
 
-    >>> mask = Volume(scan.voxels > 300, scan.grid, scan.name)
+    >>> grid = Grid.of((4, 5, 6), np.diag([0.75, 0.75, 2.5, 1]))
+    >>> Volume(np.zeros(grid.shape, np.uint8), grid, "mask").voxels.shape
+    (4, 5, 6)
     """
 
     voxels: np.ndarray

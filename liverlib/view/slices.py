@@ -92,8 +92,8 @@ def plane_slice(volume: Voxels, plane: str, index: int, radiological: bool = Tru
 
 def letters(plane: str, radiological: bool = True) -> dict[str, str]:
     """The side of the patient (R, L, A, P, H, F) at each side of the picture."""
-    left, right = {"sagittal": "AP"}.get(plane, "RL" if radiological else "LR")
-    top, bottom = {"axial": "AP"}.get(plane, "HF")
+    left, right = ("A", "P") if plane == "sagittal" else ("R", "L") if radiological else ("L", "R")
+    top, bottom = ("A", "P") if plane == "axial" else ("H", "F")
     return {"left": left, "right": right, "top": top, "bottom": bottom}
 
 
@@ -178,10 +178,9 @@ def paint_layers(
 
     A kind is an index into `KINDS`, a style "fill", "line" or "dotted".
     """
-    label, mask = np.arange(16) % 4, np.arange(16) // 4
     liver = 1 if 1 in classes else 0
     chosen = np.array([0, liver, 2 if 2 in classes else liver, 0], np.uint8)
-    label, mask = chosen[label], chosen[mask]
+    label, mask = chosen[np.arange(16) % 4], chosen[np.arange(16) // 4]
     style = "line" if contour else "fill"
     if show == "both":
         return [(label, "dotted" if contour else "fill"), (mask, "line")]

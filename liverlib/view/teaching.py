@@ -128,7 +128,7 @@ def cost(shape: Mapping[str, Any], size: int = 128) -> dict[str, float]:
     from liverlib.models.unet import UNet3D
 
     network = UNet3D(**shape).to("meta")
-    kept = {}
+    kept: dict[int, torch.Tensor] = {}
     with (
         FlopCounterMode(display=False) as counter,
         torch.autograd.graph.saved_tensors_hooks(

@@ -182,3 +182,19 @@ def test_the_command_writes_nothing_for_a_mask_that_cannot_be_read(pair, tmp_pat
     (tmp_path / "mask.nii.gz").write_bytes(b"nothing")
     assert main(["lesions", *files, "-o", str(tmp_path / "bad")]) == 2
     assert not (tmp_path / "bad").exists()
+
+
+def test_lesions_touch_by_faces_only():
+    classes = np.zeros((4, 4, 4), np.uint8)
+    classes[0, 0, 0] = classes[1, 1, 0] = classes[1, 1, 1] = 2
+    lesions = find_lesions(classes, Grid.of((4, 4, 4), np.diag([2.0, 2, 2, 1])))
+    assert [lesion.voxels for lesion in lesions] == [2, 1]
+    assert lesions[0].ml == pytest.approx(2 * 8 / 1000)
+    assert lesions[0].longest_mm == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((1, 1, 1), 0), ((40, 30, 1), np.hypot(39, 29)), ((12, 12, 12), 19.05)]
+)
+def test_the_longest_diameter_of_a_block_is_its_diagonal(shape, expected):
+    assert longest_diameter(np.argwhere(np.ones(shape))) == pytest.approx(expected, abs=0.01)

@@ -49,11 +49,11 @@ def test_a_training_starts_from_given_weights(paths, validation, tmp_path):
     source = SyntheticScans(paths, 4.0, LIVER, SMALL.patch_size)
     still = replace(SMALL, learning_rate=0.0, epochs=1)
     torch.manual_seed(7)
-    start = UNet3D(SMALL.channels)
-    train(source, validation, tmp_path, still, {"cube": {}}, start=start)
+    init = UNet3D(SMALL.channels)
+    train(source, validation, tmp_path, still, {"cube": {}}, init=init)
     ((learned, _),) = load_networks(tmp_path / "weights.safetensors")
-    for after, before in zip(learned.parameters(), start.parameters(), strict=True):
+    for after, before in zip(learned.parameters(), init.parameters(), strict=True):
         torch.testing.assert_close(after, before)
-    train(source, validation, tmp_path / "other", still, {"cube": {}}, start=UNet3D((4, 8, 16)))
+    train(source, validation, tmp_path / "other", still, {"cube": {}}, init=UNet3D((4, 8, 16)))
     ((learned, _),) = load_networks(tmp_path / "other" / "weights.safetensors")
     assert learned.shape["channels"] == (4, 8, 16)  # not that of the settings

@@ -1,21 +1,12 @@
 import dataclasses
 
 import numpy as np
-import pytest
 import torch
 from phantoms import simple_case
 
 from liverlib.preprocessing.cube import CubeSettings, to_cube
 from liverlib.training.sampler import PatchSampler, to_float, whole_cube
 from liverlib.training.settings import ORIGINAL, TrainSettings
-
-
-@pytest.fixture(scope="module")
-def cubes(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cubes")
-    for seed in range(5):
-        to_cube(*simple_case(seed), CubeSettings(size=32)).save(folder / f"{seed}.safetensors")
-    return sorted(folder.iterdir())
 
 
 def sampler(cubes, tumour: float, liver: float, patch_size: int = 16, seed: int = 0):

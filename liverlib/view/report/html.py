@@ -61,7 +61,7 @@ def html_table(head: Sequence[str], rows: Iterable[Sequence], caption: str = "")
 def image(content: bytes, alt: str, caption: str = "", lazy: bool = False) -> str:
     """A PNG or GIF as part of the page; a lazy picture is decoded when it is scrolled to."""
     with Image.open(io.BytesIO(content)) as picture:  # reads the header only
-        kind, (width, height) = picture.format.lower(), picture.size
+        kind, (width, height) = str(picture.format).lower(), picture.size
     data = base64.b64encode(content).decode()
     text = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return (

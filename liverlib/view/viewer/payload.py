@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liverlib.core.arrays import Box
+from liverlib.core.arrays import Box, to_box
 from liverlib.core.errors import LiverlibError
 from liverlib.evaluation.lesion_table import Lesion, find_lesions
 from liverlib.io.volume import Volume
@@ -47,8 +47,10 @@ class Payload:
         """The axial slice where the page starts, as PNG."""
         axial = np.s_[:, :, self.facts["start"][2], None]
         label, mask = (None if array is None else array[axial] for array in (self.label, self.mask))
-        paint = {"label": label, "mask": mask, "show": show, "window": window, "opacity": opacity}
-        picture = render_slice(HU_LEVELS[self.levels[axial]], "axial", 0, **paint)
+        hu = HU_LEVELS[self.levels[axial]]
+        picture = render_slice(
+            hu, "axial", 0, label=label, mask=mask, show=show, window=window, opacity=opacity
+        )
         across, up, _ = self.facts["spacing"]
         return png(picture, up / across, 320)
 
@@ -64,19 +66,21 @@ def make_payload(
     box = _box_around(scan, classes, around) if around else whole_box(scan.voxels.shape)
     factor = [1 if around else -(-n // max(size, 1)) for n in scan.voxels.shape]
     levels = to_levels(_averaged(scan.voxels[box], factor))
-    shown = [None if array is None else _averaged_classes(array[box], factor) for array in classes]
+    shown_label, shown_mask = (
+        None if array is None else _averaged_classes(array[box], factor) for array in classes
+    )
     facts = {
         "note": _note(scan, box, factor),
         "shape": levels.shape,
         **_geometry(scan, box, factor),
-        "start": _start(levels.shape, shown[1] if label is None else shown[0]),
+        "start": _start(levels.shape, shown_mask if label is None else shown_label),
         "has": {"label": label is not None, "mask": mask is not None},
         **_lesion_list(scan, classes, box, factor),
         "levels": HU_LEVELS.tolist(),
         "windows": WINDOWS,
         "colours": COLOURS,
     }
-    return Payload(levels, *shown, facts)
+    return Payload(levels, shown_label, shown_mask, facts)
 
 
 def _box_around(scan: Volume, classes: Sequence[np.ndarray | None], around: str) -> Box:
@@ -88,7 +92,7 @@ def _box_around(scan: Volume, classes: Sequence[np.ndarray | None], around: str)
     if not boxes:
         raise LiverlibError(f"{scan.name}: around='liver' needs a label or mask with a liver.")
     sides = zip(*boxes, strict=True)
-    return tuple(slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
+    return to_box(slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
 
 
 def _averaged(array: np.ndarray, factor: Sequence[int]) -> np.ndarray:
@@ -158,7 +162,7 @@ def _lesion_list(
     lesions = [] if first is None else find_lesions(first, scan.grid, second, MOST_LESIONS)
     rows = [_row(str(n), lesion, box, factor) for n, lesion in enumerate(lesions, 1)]
     note = f"{len(lesions)} in the {'prediction' if label is None else 'reference'}"
-    if second is not None:
+    if label is not None and mask is not None:
         extra = find_lesions(mask, scan.grid, label, MOST_LESIONS)
         extra = [lesion for lesion in extra if lesion.covered == 0]
         rows += [_row(f"extra {n}", lesion, box, factor) for n, lesion in enumerate(extra, 1)]

@@ -41,9 +41,9 @@ def test_tubes_have_the_distance_to_their_line():
 def test_intersection_and_union_are_rounded_where_both_edges_meet_and_nowhere_else():
     a, b = np.meshgrid(*[np.linspace(-10, 10, 41)] * 2)
     inner, outer = sdf.intersection(a, b, 4), sdf.union(a, b, 4)
-    apart = np.abs(a - b) >= 4
-    np.testing.assert_array_equal(inner[apart], np.maximum(a, b)[apart])
-    np.testing.assert_array_equal(outer[apart], np.minimum(a, b)[apart])
+    separate = np.abs(a - b) >= 4
+    np.testing.assert_array_equal(inner[separate], np.maximum(a, b)[separate])
+    np.testing.assert_array_equal(outer[separate], np.minimum(a, b)[separate])
     assert (inner >= np.maximum(a, b)).all() and (outer <= np.minimum(a, b)).all()
     assert sdf.intersection(np.zeros(1), np.zeros(1), 4) == pytest.approx(1)
 

@@ -1,6 +1,6 @@
-"""Runs notebooks and keeps of their outputs what is seen without a kernel: `make notebooks`.
+"""Runs notebooks and keeps the outputs that show without a kernel: `make notebooks`.
 
-That is printed text and PNG; no widgets, no pages of HTML, no progress bars.
+These are printed text and PNG: no widgets, no HTML pages, no progress bars.
 """
 
 import base64
@@ -18,12 +18,13 @@ KEPT = ("text/plain", "image/png")
 
 
 def smaller(png: str) -> str:
-    """A picture in 256 colours, the project's own among them exactly: a third of the size."""
+    """A picture in 256 colours, the project's own exactly among them: a third of the size."""
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     own = [value for colour in COLOURS.values() for value in colour]
-    found = picture.quantize(256 - len(COLOURS)).getpalette()[: 3 * (256 - len(COLOURS))]
+    count = 256 - len(COLOURS)
+    others = picture.quantize(count).getpalette()[: 3 * count]
     palette, stream = Image.new("P", (1, 1)), io.BytesIO()
-    palette.putpalette(found + own)
+    palette.putpalette(others + own)
     picture.quantize(palette=palette, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return min(png, base64.b64encode(stream.getvalue()).decode(), key=len)
 
@@ -41,15 +42,14 @@ def kept(output: dict) -> dict | None:
 
 
 def run(path: Path) -> None:
-    """Executes a notebook where it lies, and writes it back."""
+    """Executes a notebook in its own folder, and writes it back."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": path.parent}}).execute()
-    cells = notebook["cells"]
-    for n, cell in enumerate(cells):
+    for n, cell in enumerate(notebook["cells"]):
         cell["id"] = f"{path.stem[:2]}-{n:02}"
         cell["metadata"] = {}
         if cell["cell_type"] == "code":
-            cell["outputs"] = [one for one in map(kept, cell["outputs"]) if one]
+            cell["outputs"] = [output for output in map(kept, cell["outputs"]) if output]
     notebook["metadata"] = {
         "kernelspec": dict(notebook["metadata"]["kernelspec"]),
         "language_info": {"name": "python"},
@@ -58,5 +58,6 @@ def run(path: Path) -> None:
     print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB", flush=True)
 
 
-for name in sys.argv[1:]:
-    run(Path(name).resolve())
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        run(Path(name).resolve())

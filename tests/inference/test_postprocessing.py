@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from phantoms import simple_case
+from stages import perfect, predicted
+
+from liverlib.inference.postprocessing import (
+    PostprocessSettings,
+    outside_largest_component,
+    postprocess,
+    roi_box,
+)
+from liverlib.inference.prediction import Prediction
+from liverlib.preprocessing.boxes import liver_box
+from liverlib.preprocessing.cube import CubeSettings, to_cube
+
+
+@pytest.mark.parametrize(
+    ("settings", "liver", "tumour"),
+    [
+        (PostprocessSettings(), False, False),
+        (PostprocessSettings(tumours_inside=False), False, True),
+        (PostprocessSettings(largest_component=False), True, True),
+        (PostprocessSettings(largest_component=False, tumours_inside=False), True, True),
+    ],
+)
+def test_each_setting_takes_out_what_it_promises(grid, two_pieces, settings, liver, tumour):
+    stage = predicted(grid, two_pieces, settings=settings)
+    mask = Prediction(grid, "", [stage], settings).mask.voxels
+    np.testing.assert_array_equal(mask[15:], two_pieces[15:])
+    assert (mask[2:8] == 1).any() == liver
+    assert (mask[4:6, 8:10, 8:10] == 2).all() == tumour
+    assert (mask[:15] == 2).any() == tumour
+
+
+def test_settings_describe_themselves():
+    assert str(PostprocessSettings()) == (
+        "liver: the largest piece; tumours: inside it, of a mean probability from 0.7"
+    )
+    assert "tumours: anywhere" in str(PostprocessSettings(tumours_inside=False))
+    assert "liver: every piece" in str(PostprocessSettings(largest_component=False))
+
+
+@pytest.mark.parametrize(("least", "stays"), [(0.0, True), (0.6, True), (0.7, False)])
+def test_lesions_of_low_probability_become_liver(grid, two_pieces, least, stays):
+    """Two networks of three predict the tumours: a probability of two thirds."""
+    free = np.minimum(two_pieces, 1)
+    settings = PostprocessSettings(min_lesion_probability=least)
+    stage = predicted(grid, two_pieces, free, two_pieces, settings=settings)
+    mask = Prediction(grid, "", [stage], settings).mask.voxels
+    assert (mask[25:28, 20:23, 20:23] == (2 if stays else 1)).all()
+    np.testing.assert_array_equal(mask[20:35] > 0, two_pieces[20:35] > 0)
+
+
+def test_nothing_is_taken_from_a_single_piece():
+    values = np.random.default_rng(0).random((2, 8, 8, 8)).astype(np.float32)
+    values[0] = 0.9
+    kept = postprocess(values, PostprocessSettings(min_lesion_probability=0))
+    np.testing.assert_array_equal(kept, values)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_liver_all_of_tumour_is_kept():
+    everything = np.ones((2, 5, 5, 5), np.float32)
+    np.testing.assert_array_equal(postprocess(everything), everything)
+
+
+def test_of_the_liver_the_largest_piece_is_kept():
+    probabilities = np.zeros((2, 9, 9, 9), np.float32)
+    probabilities[0, :5, :5, :5], probabilities[0, 7:, 7:, 7:] = 1, 1
+    probabilities[:, 2, 2, 2], probabilities[:, 8, 8, 8] = 1, 1
+    before = probabilities.copy()
+    kept = postprocess(probabilities)
+    assert kept[1, 2, 2, 2] == 1
+    assert not kept[:, 7:].any()
+    np.testing.assert_array_equal(probabilities, before)
+
+
+def test_outside_the_largest_component_lies_every_other_piece():
+    mask = np.zeros((6, 6, 6), bool)
+    mask[:3, :3, :3], mask[3, 3, 3], mask[5] = True, True, True  # 27, touching by a corner, 36
+    outside = outside_largest_component(mask)
+    assert outside.sum() == 28 and not outside[5].any()
+    assert not outside_largest_component(mask[5:]).any()
+    assert not outside_largest_component(np.zeros((2, 2, 2), bool)).any()
+
+
+def test_the_box_of_the_predicted_liver_is_the_labels_own_to_a_voxel_of_the_cube():
+    scan, label = simple_case(size=48)
+    cube, probabilities = perfect(to_cube(scan, label, CubeSettings()))
+    box = roi_box(cube, probabilities, scan.grid.spacing)
+    expected = liver_box(label.voxels > 0, scan.grid.spacing)
+    for side, exact in zip(box, expected, strict=True):
+        assert abs(side.start - exact.start) <= 2 and abs(side.stop - exact.stop) <= 2
+    assert roi_box(cube, np.zeros_like(probabilities), scan.grid.spacing) is None
