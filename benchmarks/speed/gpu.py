@@ -3,7 +3,7 @@
 Reports steps and volumes a second, peak memory, and the part of the machine's own rate of matrix
 products in the same precision; torch counts what a step computes. Then, of liverlib's training
 loop, the part of the time that it waits for its patches. Without a GPU it runs on the CPU, to see
-that it runs: `--size 32 --matrix 512 --repeats 1 --cases 0`.
+that it runs: `--size 32 --matrix 512 --repeats 1 --cases 0 --precisions fp32`.
 """
 
 import argparse

@@ -47,6 +47,11 @@ class SyntheticScans:
         cube: what the cubes cover; crop "body" or "liver", else raises LiverlibError.
         patch_size: edge of a patch in voxels; 0: the whole cube.
         liver_fraction: fraction of patches around a voxel of the liver; the others lie anywhere.
+        seed: another seed, other scans.
+        device: where they are computed.
+
+    >>> scans = SyntheticScans(paths, 1.5, CubeSettings(), patch_size=64)  # doctest: +SKIP
+    >>> image, soft_labels = scans.batch([0, 1])  # doctest: +SKIP
     """
 
     lesions = True  # some patches hold tumours

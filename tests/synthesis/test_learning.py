@@ -8,8 +8,6 @@ import torch
 from phantoms import simple_case
 from safetensors.numpy import load_file
 
-from liverlib.models.unet import UNet3D
-from liverlib.models.weights import load_networks
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
 from liverlib.synthesis.generator import SyntheticScans
 from liverlib.training.loop import train
@@ -43,17 +41,3 @@ def test_a_training_on_synthetic_scans_goes_on_where_it_was_stopped(paths, valid
     train(source(), validation, tmp_path / "parts", SMALL)
     ends = [load_file(tmp_path / part / "last.safetensors") for part in ("whole", "parts")]
     assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
-
-
-def test_a_training_starts_from_given_weights(paths, validation, tmp_path):
-    source = SyntheticScans(paths, 4.0, LIVER, SMALL.patch_size)
-    still = replace(SMALL, learning_rate=0.0, epochs=1)
-    torch.manual_seed(7)
-    init = UNet3D(SMALL.channels)
-    train(source, validation, tmp_path, still, {"cube": {}}, init=init)
-    ((learned, _),) = load_networks(tmp_path / "weights.safetensors")
-    for after, before in zip(learned.parameters(), init.parameters(), strict=True):
-        torch.testing.assert_close(after, before)
-    train(source, validation, tmp_path / "other", still, {"cube": {}}, init=UNet3D((4, 8, 16)))
-    ((learned, _),) = load_networks(tmp_path / "other" / "weights.safetensors")
-    assert learned.shape["channels"] == (4, 8, 16)  # not that of the settings

@@ -46,8 +46,13 @@ def make_phantom(
 ) -> tuple[Volume, Volume]:
     """The scan (int16 HU) and the label (uint8) of one case, on one grid.
 
-    They depend on `index`, `settings.seed` and the settings of shape alone, not on the number of
-    cases.
+    Args:
+        index: of the case; with the settings it alone decides the voxels.
+        settings: what phantoms are; the number of cases does not matter.
+
+    >>> scan, label = make_phantom(3, PhantomSettings(size=32))
+    >>> scan.voxels.shape[:2], label.grid.matches(scan.grid)
+    ((32, 32), True)
     """
     random = np.random.default_rng([settings.seed, index])
     fat = float(np.clip(random.lognormal(2.9, 0.5), 4, 45))  # mm under the skin
