@@ -1,9 +1,9 @@
 """liverlib: the liver and its tumours from CT, in 3D, from the file to the picture.
 
 >>> import liverlib as ll
->>> scan = ll.read_scan("scan.nii.gz")  # doctest: +SKIP
->>> prediction = ll.Segmenter.load().predict(scan)  # doctest: +SKIP
->>> ll.show(scan, mask=prediction.mask)  # doctest: +SKIP
+>>> scan = ll.read_scan("scan.nii.gz")
+>>> prediction = ll.Segmenter.load().predict(scan)
+>>> ll.show(scan, mask=prediction.mask)
 
 Importing the package costs nothing: each public name is imported when it is first used, and only
 those that train or apply a network bring torch with them.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the names
     from .core.errors import LiverlibError
     from .core.text import NOT_MEDICAL, format_value, table
     from .data.cases import Case, find_cases, find_dataset, labelled
-    from .data.fingerprint import fingerprint
+    from .data.fingerprint import describe, examine, fingerprint
     from .data.splits import split
     from .evaluation.case import CaseResult, score_volumes
     from .evaluation.folder import evaluate
@@ -49,7 +49,7 @@ _NAMES = {  # where each public name is defined; what stands alone is a module
     "core.errors": "LiverlibError",
     "core.text": "NOT_MEDICAL format_value table",
     "data.cases": "Case find_cases find_dataset labelled",
-    "data.fingerprint": "fingerprint",
+    "data.fingerprint": "describe examine fingerprint",
     "data.splits": "split",
     "evaluation.case": "CaseResult score_volumes",
     "evaluation.folder": "evaluate",

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from phantoms import ellipsoid, simple_case  # noqa: F401
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

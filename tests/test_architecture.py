@@ -1,7 +1,6 @@
 """What holds the house together: the order of imports, sizes, and one word a notion."""
 
 import ast
-import doctest
 import io
 import json
 import re
@@ -9,7 +8,6 @@ import subprocess
 import sys
 import tokenize
 from collections import defaultdict
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -215,21 +213,3 @@ def test_packages_name_their_modules_and_do_nothing_else():
         modules = {p.stem for p in path.parent.glob("*.py")} - {"__init__"}
         folders = {p.parent.name for p in path.parent.glob("*/__init__.py")}
         assert set(listed) == modules | folders, path
-
-
-def test_public_functions_and_classes_show_an_example():
-    for name in liverlib.__all__:
-        value = getattr(liverlib, name)
-        if callable(value) and not issubclass(type(value), type(Exception)):
-            assert ">>>" in value.__doc__, name
-            assert "Args:" in value.__doc__ or not value.__code__.co_argcount, name
-
-
-def test_examples_in_docstrings_are_right():
-    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner()
-    for path in MODULES:
-        if ">>>" in path.read_text():
-            module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-            for example in finder.find(module):
-                runner.run(example)
-    assert runner.tries > 10 and not runner.failures

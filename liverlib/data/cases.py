@@ -89,7 +89,7 @@ def find_cases(folder: str | Path) -> list[Case]:
     Args:
         folder: of a dataset in the layout of MSD, nnU-Net or LiTS, or a folder above it.
 
-    >>> names = [case.name for case in find_cases("data/Task03_Liver")]  # doctest: +SKIP
+    >>> names = [case.name for case in find_cases("data/Task03_Liver")]
     """
     return find_dataset(folder).cases
 
@@ -103,7 +103,7 @@ def find_dataset(folder: str | Path) -> Dataset:
     Args:
         folder: of a dataset in the layout of MSD, nnU-Net or LiTS, or a folder above it.
 
-    >>> print(find_dataset("data/Task03_Liver"))  # doctest: +SKIP
+    >>> print(find_dataset("data/Task03_Liver"))
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -128,7 +128,7 @@ def labelled(cases: Iterable[Case]) -> list[Case]:
     Args:
         cases: labelled and unlabelled ones.
 
-    >>> scan, label = labelled(find_cases("data/Task03_Liver"))[0].read()  # doctest: +SKIP
+    >>> scan, label = labelled(find_cases("data/Task03_Liver"))[0].read()
     """
     with_label = [case for case in cases if case.label]
     if not with_label:

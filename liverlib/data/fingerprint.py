@@ -43,7 +43,7 @@ def describe(case: Case) -> Row:
     Args:
         case: with its files; only the label is read, or else the scan's header.
 
-    >>> print(table([describe(case) for case in cases]))  # doctest: +SKIP
+    >>> print(table([describe(case) for case in cases]))
     """
     present([case])
     if case.label is None:
@@ -63,7 +63,7 @@ def examine(cases: Sequence[Case], workers: int | None = None) -> list[Row]:
         cases: of a dataset; they are compared, too.
         workers: number of processes; None for one a processor.
 
-    >>> suspicions = [row["suspicions"] for row in examine(cases)]  # doctest: +SKIP
+    >>> suspicions = [row["suspicions"] for row in examine(cases)]
     """
     rows = list(in_processes(_examine, [(case,) for case in cases], workers, "check"))
     for row, more in zip(rows, _compare(cases, rows), strict=True):
@@ -78,7 +78,7 @@ def fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
     Args:
         rows: what `examine` returns for the cases of a dataset.
 
-    >>> print(fingerprint(examine(find_cases("data/Task03_Liver"))))  # doctest: +SKIP
+    >>> print(fingerprint(examine(find_cases("data/Task03_Liver"))))
     """
     read = [row for row in rows if "shape" in row]
     axes = Counter(row["orientation"] for row in read)

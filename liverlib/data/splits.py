@@ -56,7 +56,7 @@ def split(
         test: number of patients to score.
         seed: of the shuffle.
 
-    >>> training_cases = split(cases, validation=2, test=4)["train"]  # doctest: +SKIP
+    >>> training_cases = split(cases, validation=2, test=4)["train"]
     """
     order = _shuffled(cases, seed)
     _check_enough(order, validation, test)

@@ -46,7 +46,12 @@ class EmptyCounts:
 
 @dataclass(frozen=True)
 class Summary:
-    """All cases, the measures over them, pooled lesion counts, and the empty masks."""
+    """All cases, the measures over them, pooled lesion counts, and the empty masks.
+
+    >>> summary = evaluate("labelsTr", "masks", subset=True)
+    >>> summary.measure("tumour", "Dice").value
+    1.0
+    """
 
     cases: list[CaseResult]
     measures: list[Measure]

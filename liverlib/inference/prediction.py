@@ -44,7 +44,7 @@ class Prediction:
 
     Post-processing changes the mask, never the probabilities.
 
-    >>> write_volume("mask.nii.gz", prediction.mask)  # doctest: +SKIP
+    >>> write_volume("mask.nii.gz", prediction.mask)
     """
 
     grid: Grid

@@ -62,7 +62,7 @@ class Segmenter:
     With `tta` (test-time augmentation) each network predicts each of `SHIFTS`, and the predictions
     are averaged: four times the work.
 
-    >>> mask = Segmenter.load().predict(scan).mask  # doctest: +SKIP
+    >>> mask = Segmenter.load().predict(scan).mask
     """
 
     coarse: Stage

@@ -41,7 +41,7 @@ def read_label(
 
     Raises `LiverlibError` for any other value, for another grid, and for an unreadable file.
 
-    >>> label = read_label("label.nii.gz", like=scan)  # doctest: +SKIP
+    >>> label = read_label("label.nii.gz", like=scan)
     """
     header, raw = read_nifti(Path(path))
     slope, inter = _slope_inter(path, header)
@@ -69,7 +69,7 @@ def write_volume(
         grid: of the voxels; a volume has its own.
         slope: factor by which readers multiply the voxels.
 
-    >>> write_volume("mask.nii.gz", prediction.mask)  # doctest: +SKIP
+    >>> write_volume("mask.nii.gz", prediction.mask)
     """
     voxels = volume.voxels if isinstance(volume, Volume) else volume
     grid = volume.grid if isinstance(volume, Volume) else grid

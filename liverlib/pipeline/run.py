@@ -41,7 +41,8 @@ class Run:
     is named after its data and settings. Raises `LiverlibError` where a run of that name
     exists with other data or settings.
 
-    >>> print(Run(data="Task03_Liver", name="first").score())  # doctest: +SKIP
+    >>> Run(data="data/Task03_Liver", name="first").stages
+    ['coarse', 'roi']
     """
 
     def __init__(

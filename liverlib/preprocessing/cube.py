@@ -52,7 +52,7 @@ class Cube:
     how much of each voxel is liver or tumour, and tumour; None without a label. `box` and `shape`
     are the part covered and the whole, in the scan's voxels.
 
-    >>> Cube.load(path).image.shape  # doctest: +SKIP
+    >>> to_cube(scan, label).image.shape
     (128, 128, 128)
     """
 
@@ -143,8 +143,8 @@ def to_cube(
         box: the part of the scan to cover; by default what `settings.crop` says, of the label.
         level: HU by which the window is moved; with ``crop="liver"`` the liver's median.
 
-    >>> cube = to_cube(scan, label)  # doctest: +SKIP
-    >>> mask = cube.to_grid(cube.soft_labels / 255)  # doctest: +SKIP
+    >>> cube = to_cube(scan, label)
+    >>> mask = cube.to_grid(cube.soft_labels / 255)
     """
     if box is None and settings.crop == "liver":
         if label is None:

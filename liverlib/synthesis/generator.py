@@ -50,8 +50,8 @@ class SyntheticScans:
         seed: another seed, other scans.
         device: where they are computed.
 
-    >>> scans = SyntheticScans(paths, 1.5, CubeSettings(), patch_size=64)  # doctest: +SKIP
-    >>> image, soft_labels = scans.batch([0, 1])  # doctest: +SKIP
+    >>> scans = SyntheticScans(paths, 1.5, CubeSettings(), patch_size=64)
+    >>> image, soft_labels = scans.batch([0, 1])
     """
 
     lesions = True  # some patches hold tumours

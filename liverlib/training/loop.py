@@ -56,7 +56,6 @@ def train(
         init: the network to start from; at random without one.
 
     >>> history = train(PatchSampler(cubes, settings), cubes, "results/mine", settings)
-    ... # doctest: +SKIP
     """
     folder = Path(folder)
     if not source.lesions:
@@ -81,19 +80,16 @@ def train(
         for epoch in range(first, last):
             row, skipped = _epoch(trainer, batches, epoch, steps, bar)
             row |= validate(trainer.ema, validation_cubes, settings)
-            better = quality(row) > trainer.best
-            trainer.history.append(row)
             loss, memory = f"{row['train_loss']:.3f}", f"{peak_gb(trainer.device):.1f}"
             bar.set_postfix(loss=loss, GB=memory, refresh=False)
             if skipped:
                 write(f"epoch {epoch + 1}: {skipped} steps skipped, their loss was no number")
+            better = quality(row) > trainer.best
+            trainer.history.append(row)
             if text := advice(trainer.history, last):
                 write(text)
             if main:
-                if better:
-                    save_networks(folder / "weights.safetensors", [(trainer.ema, about or {})])
-                write_history(folder / "history.csv", trainer.history)
-                trainer.save(folder / "last.safetensors")
+                _save(trainer, folder, about or {}, better)
                 on_epoch(trainer.history)
             trainer.accelerator.wait_for_everyone()
     return trainer.history
@@ -116,6 +112,14 @@ def _epoch(
         "train_loss": sum(learned) / max(1, len(learned)),
     }
     return row, len(losses) - len(learned)
+
+
+def _save(trainer: Trainer, folder: Path, about: dict, better: bool) -> None:
+    """What an epoch leaves; the weights only where it is the best so far."""
+    if better:
+        save_networks(folder / "weights.safetensors", [(trainer.ema, about)])
+    write_history(folder / "history.csv", trainer.history)
+    trainer.save(folder / "last.safetensors")
 
 
 def train_step(trainer: Trainer, batch: tuple[Tensor, Tensor], step: int, steps: int) -> float:

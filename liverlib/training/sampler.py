@@ -47,7 +47,7 @@ class PatchSampler:
 
     The files are mapped into memory, not read; only voxels of livers and lesions are kept.
 
-    >>> image, soft_labels = PatchSampler(cubes, settings).batch([0, 1])  # doctest: +SKIP
+    >>> image, soft_labels = PatchSampler(cubes, settings).batch([0, 1])
     """
 
     def __init__(self, paths: Sequence[Path], settings: TrainSettings) -> None:

@@ -44,7 +44,8 @@ def histogram(
         if hu.size:
             text = f"{name}: {hu.mean():.0f} ± {hu.std():.0f} HU, {hu.size:,} voxels"
             percent = np.full(hu.size, 100 / hu.size)
-            axis.hist(hu, bins.tolist(), weights=percent, alpha=0.6, color=hex_colour(name), label=text)
+            colour = hex_colour(name)
+            axis.hist(hu, bins.tolist(), weights=percent, alpha=0.6, color=colour, label=text)
     for end in (low, high):
         axis.axvline(end, color="grey", linestyle="--", linewidth=1)
     axis.plot([], [], "--", color="grey", label=f"window: {low:.0f} to {high:.0f} HU")

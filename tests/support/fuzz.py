@@ -1,8 +1,8 @@
 """Damaged scans and labels by the thousand: each must end in a right cube or a `LiverlibError`.
 
-`python tests/support/fuzz.py 20000` (or `make fuzz`) makes them from phantoms, and from real scans where
-they are there. Input n depends on n alone: `python tests/support/fuzz.py 1 --first n` repeats it. Each has
-5 seconds of a processor and 1 GB of address space.
+`make fuzz` makes 20,000 of them from phantoms, and from real scans where there are any. Input n
+depends on n alone: `python tests/support/fuzz.py 1 --first n` repeats it. Each has 5 seconds of a
+processor and 1 GB of address space.
 """
 
 import argparse

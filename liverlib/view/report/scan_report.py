@@ -41,6 +41,15 @@ def write_scan_report(
 
     Each begins with `NOT_MEDICAL`. In CSV this line and the next, of the totals, start with #.
     Raises `LiverlibError` where the folder cannot be written.
+
+    Args:
+        folder: it is made where it is missing.
+        scan: in Hounsfield units; the files are named after it.
+        mask: its classes.
+        table: of `measure_lesions`.
+
+    >>> write_scan_report("report", scan, mask, measure_lesions(scan, mask))[0].name
+    'case.html'
     """
     stem = Path(folder) / (table.name or "scan")
     html, rows, values = (stem.with_name(f"{stem.name}.{kind}") for kind in ("html", "csv", "json"))
