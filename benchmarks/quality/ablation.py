@@ -1,10 +1,10 @@
-"""Short trainings on synthetic scans, each without one kind of variation; ready weights beside.
+"""Dice that each kind of synthetic variation brings: short trainings, each without one kind.
 
 The ROI stage is trained, which decides what is liver and what tumour; the coarse stage is that of
 the pretrained weights. With `--init` the trainings go on from weights, and the table says what is
 lost where a kind is no longer seen. Scored are the test phantoms of `make run`; hard phantoms, in
 which other organs have the liver's HU, as they are and with a dark band; and labelled real scans,
-where there are any. `--trained NAME WEIGHTS …` scores weights that are there already, and their
+where there are any. `--trained NAME WEIGHTS …` scores ready weights, and their
 coarse stage alone. The real scans choose no weights.
 """
 

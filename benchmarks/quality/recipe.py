@@ -3,7 +3,7 @@
 Small on purpose, so that everything can be tried three times: ROI cubes of 64³, patches of 32³ in
 fours, a network of three levels. Each variant differs from the default in one thing, learns for as
 many steps, and is scored on whole cubes of 24 phantoms that none of them saw. Writes every training
-to benchmarks/results/recipe.csv, which notebook 04 draws, and goes on from what stands there.
+to benchmarks/results/recipe.csv, which notebook 04 draws, and goes on from what it holds.
 """
 
 import argparse

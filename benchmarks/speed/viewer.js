@@ -2,7 +2,7 @@
 // to the end of the frame that shows what came of it (a message posted while drawing is delivered
 // after it). For pictures made by the kernel, that is the frame after the new image was decoded.
 window.samples = [];
-window.firstDrawn = null;
+window.firstPainted = null;
 let pressed = null;
 for (const kind of ["keydown", "pointerdown"]) {
   addEventListener(kind, (event) => { pressed = event.timeStamp; }, true);
@@ -10,7 +10,7 @@ for (const kind of ["keydown", "pointerdown"]) {
 function shown() {
   const channel = new MessageChannel();
   channel.port1.onmessage = () => {
-    window.firstDrawn ??= performance.timeOrigin + performance.now();
+    window.firstPainted ??= performance.timeOrigin + performance.now();
     if (pressed === null) return;
     samples.push(performance.now() - pressed);
     pressed = null;

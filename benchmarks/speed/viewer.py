@@ -187,23 +187,23 @@ def opened(playwright: Playwright, address: str, name: str) -> Page:
 
 
 def frame_of(page: Page) -> object:
-    """The frame of the slice browser that the selected cell shows, once it has drawn."""
+    """The frame of the slice browser that the selected cell shows, once it is painted."""
     iframe = page.locator(".jp-OutputArea-output iframe")
     iframe.wait_for(timeout=60_000)
     frame = iframe.element_handle().content_frame()
     frame.wait_for_selector("main:not([hidden])", timeout=60_000)
-    frame.wait_for_function("window.firstDrawn !== null")
+    frame.wait_for_function("window.firstPainted !== null")
     return frame
 
 
 def first_picture(playwright: Playwright, address: str, name: str) -> float:
-    """Seconds from running the cell to the first picture drawn."""
+    """Seconds from running the cell to the first picture."""
     page = opened(playwright, address, f"{name}.ipynb")
     start = page.evaluate("performance.timeOrigin + performance.now()")
     command(page, "notebook:run-cell")
-    drawn = frame_of(page).evaluate("firstDrawn")
+    painted = frame_of(page).evaluate("firstPainted")
     page.context.browser.close()
-    return (drawn - start) / 1000
+    return (painted - start) / 1000
 
 
 def key_to_pixels(

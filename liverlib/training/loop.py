@@ -58,11 +58,7 @@ def train(
     >>> history = train(PatchSampler(cubes, settings), cubes, "results/mine", settings)
     """
     folder = Path(folder)
-    if not source.lesions:
-        settings = replace(settings, implants=0.0)  # nor is it to learn from synthetic ones
-    trainer = Trainer(settings, source.edge, init)
-    if (folder / "last.safetensors").exists():
-        trainer.load(folder / "last.safetensors")
+    trainer = _started(source, folder, settings, init)
     first, last = len(trainer.history), settings.epochs
     if first >= last:
         return trainer.history
@@ -93,6 +89,18 @@ def train(
                 on_epoch(trainer.history)
             trainer.accelerator.wait_for_everyone()
     return trainer.history
+
+
+def _started(
+    source: BatchSource, folder: Path, settings: TrainSettings, init: UNet3D | None
+) -> Trainer:
+    """A new trainer, or the one that an earlier call left in the folder."""
+    if not source.lesions:
+        settings = replace(settings, implants=0.0)  # nor is it to learn from synthetic ones
+    trainer = Trainer(settings, source.edge, init)
+    if (folder / "last.safetensors").exists():
+        trainer.load(folder / "last.safetensors")
+    return trainer
 
 
 def _epoch(
