@@ -4,8 +4,8 @@ The ROI stage is trained, which decides what is liver and what tumour; the coars
 the pretrained weights. With `--init` the trainings go on from weights, and the table says what is
 lost where a kind is no longer seen. Scored are the test phantoms of `make run`; hard phantoms, in
 which other organs have the liver's HU, as they are and with a dark band; and labelled real scans,
-where there are any. `--trained NAME WEIGHTS …` scores ready weights, and their
-coarse stage alone. The real scans choose no weights.
+where there are any. `--trained NAME WEIGHTS …` scores ready weights, and their coarse stage alone.
+The real scans choose no weights.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from scores import Score, last_state, score, summed
 
 from liverlib.core.parallel import in_processes
 from liverlib.inference.segmenter import Segmenter, Stage
-from liverlib.pipeline.presets import PRETRAIN, RunSettings
+from liverlib.pipeline.presets import default_settings
 from liverlib.pipeline.run import Run
 from liverlib.synthesis import contrast, deformation, generator
 from liverlib.synthesis.lesions import LesionKind
@@ -85,14 +85,15 @@ def arguments() -> argparse.Namespace:
 
 def settings_without(kind: str, options: argparse.Namespace) -> Run:
     """The training without one kind of variation: the demo's, on synthetic scans as they are."""
-    synthesis, steps = PRETRAIN.synthesis, max(1, options.steps // 2)
+    demo, synthesis = default_settings(), default_settings("pretrain").synthesis
     if "label maps" in kind:
         synthesis = replace(synthesis, count=8)
-    shorter = {"epochs": 2, "steps": steps, "learning_rate": options.learning_rate}
-    stage = replace(ROI_DEFAULTS, implants=0.0, augmented=False, **shorter)
-    start = f"from {Path(options.init).stem} at {options.learning_rate:g} " if options.init else ""
+    steps, rate = max(1, options.steps // 2), options.learning_rate
+    shorter = {"epochs": 2, "steps": steps, "learning_rate": rate}
+    stage = replace(demo.roi, implants=0.0, augmented=False, **shorter)
+    start = f"from {Path(options.init).stem} at {rate:g} " if options.init else ""
     name = f"ablation {options.steps} {start}without {kind}"
-    return Run(RunSettings(synthesis=synthesis, roi=stage, init=options.init), name=name)
+    return Run(replace(demo, synthesis=synthesis, roi=stage, init=options.init), name=name)
 
 
 def train(kind: str, run: Run) -> None:

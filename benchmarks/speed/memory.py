@@ -2,7 +2,7 @@
 
 A phantom is written at the size of a large scan, as ``.nii``, which is mapped into memory. A fresh
 process segments it with the pretrained weights and measures the lesions of the mask, without a
-limit and with `RLIMIT_AS`. Then masks of as many specks as noise makes, in a fresh process each.
+limit and with `RLIMIT_AS`. Then masks of noise, with `RLIMIT_AS` too, in a fresh process each.
 Peaks are the whole process', imports included: what it holds of its own, and also with the pages
 of the file that the system kept for it, which it takes away where memory is short.
 """
@@ -10,6 +10,7 @@ of the file that the system kept for it, which it takes away where memory is sho
 import argparse
 import json
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 
 SHAPES = "512x512x900", "1024x1024x1000"
 NOISY = (240, 240, 240)  # a tenth of it tumour: about a million pieces
+MOST_SECONDS, MOST_GB = 150, 8.0  # that a mask of noise gets
 
 
 def main() -> None:
@@ -106,7 +108,7 @@ def segment(path: str, limit: str) -> None:
 
     segmenter = Segmenter.load()
     if float(limit):
-        resource.setrlimit(resource.RLIMIT_AS, (int(float(limit) * 1e9),) * 2)
+        _limit(float(limit))
     seconds, peak = [], Peak()
 
     def lap(started: float) -> None:
@@ -135,11 +137,15 @@ def measure_noise(name: str, fraction: str) -> None:
     random, grid = np.random.default_rng(0), Grid.of(NOISY, np.diag([0.8, 0.8, 1.0, 1.0]))
     classes = np.where(random.random(NOISY, np.float32) < float(fraction), 2, 1).astype(np.uint8)
     classes[[0, -1]] = 0
+    _limit(MOST_GB)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(MOST_SECONDS)
     peak, started = Peak(), time.perf_counter()
     try:
         outcome = NOISE[name](Volume(classes, grid, "mask"))
-    except (LiverlibError, MemoryError) as error:
+    except (LiverlibError, MemoryError, TimeoutError) as error:
         outcome = _in_short(error)
+    signal.alarm(0)
     print(json.dumps({"seconds": time.perf_counter() - started, "outcome": outcome, **peak.gb()}))
 
 
@@ -176,6 +182,14 @@ class Peak:
     def _watch(self) -> None:
         while not self.done.wait(0.01):
             self.own = max(self.own, memory_mb("RssAnon"))
+
+
+def _limit(gb: float) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (int(gb * 1e9),) * 2)
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError(f"not done in {MOST_SECONDS} s")
 
 
 def _in_short(error: BaseException) -> str:

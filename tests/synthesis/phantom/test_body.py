@@ -1,0 +1,43 @@
+"""Trunk, lungs and heart, by millimetres of the patient."""
+
+import numpy as np
+import pytest
+from patients import around, patient
+
+from liverlib.synthesis.phantom.body import PHASES, TISSUE_HU, draw_heart
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_there_is_air_outside_fat_below_the_skin_and_lung_above_the_domes(seed):
+    canvas, body, _ = patient(seed)
+    assert (canvas.hu[:2] == -1000).all() and (canvas.hu[-2:] == -1000).all()
+    inside = canvas.hu > -300
+    assert 0.15 < inside.mean() < 0.6
+    for side in (1, -1):
+        lung = around(canvas, (60 * side, 40, max(body.dome) + 20))  # fluid would lie behind
+        assert np.median(lung) < -700
+    assert abs(np.median(around(canvas, (0, 30, -60))) - body.hu["fat"]) < 30  # no organs yet
+
+
+def test_more_fat_makes_a_wider_body():
+    widths = [(patient(1, fat)[0].hu > -300).any((1, 2)).sum() for fat in (5, 40)]
+    assert widths[0] + 10 < widths[1]
+
+
+def test_every_phase_occurs_and_the_tissues_follow_it():
+    by_phase = {phase: [] for phase in PHASES}
+    for seed in range(40):
+        _, body, _ = patient(seed)
+        by_phase[body.phase].append(body.hu)
+    assert all(by_phase.values())
+    for column, phase in enumerate(PHASES):
+        for tissue in ("aorta", "spleen"):
+            mean = np.mean([hu[tissue] for hu in by_phase[phase]])
+            assert mean == pytest.approx(TISSUE_HU[tissue][column], rel=0.25)
+
+
+def test_the_heart_lies_on_the_left_dome():
+    canvas, body, random = patient(2)
+    draw_heart(canvas, body, random)
+    blood = around(canvas, (-18, 30, body.dome[1] + 42))
+    assert np.median(blood) == pytest.approx(body.hu["heart"], abs=25)
