@@ -88,12 +88,12 @@ def compare(
     options: argparse.Namespace,
 ) -> None:
     """The rows of one network: each precision, eager and compiled, in both memory formats."""
-    compiling = [False] if options.eager else [False, True]
-    for precision, compiled, last in itertools.product(rates, compiling, [False, True]):
-        step = measure(make, PRECISIONS[precision], compiled, last, options)
+    modes = [True] if options.eager else [True, False]
+    for precision, eager, last in itertools.product(rates, modes, [False, True]):
+        step = measure(make, PRECISIONS[precision], eager, last, options)
         part = 100 * step["flops"] * step["rate"] / rates[precision]
         report.row(
-            name, precision, "yes" if compiled else "no", "yes" if last else "no",
+            name, precision, "no" if eager else "yes", "yes" if last else "no",
             f"{step['rate']:.2f}", f"{step['rate'] * options.batch:.2f}", f"{step['gb']:.2f}",
             f"{part:.1f}",
         )  # fmt: skip
@@ -102,7 +102,7 @@ def compare(
 def measure(
     make: Callable[[int], peers.Recipe],
     dtype: torch.dtype,
-    compiled: bool,
+    eager: bool,
     last: bool,
     options: argparse.Namespace,
 ) -> dict[str, float]:
@@ -121,7 +121,7 @@ def measure(
     recipe.network, recipe.float32 = InPrecision(network, device, dtype), True
     with FlopCounterMode(display=False) as counter:
         recipe.update(image, classes)
-    if compiled:
+    if not eager:
         recipe.network.network = torch.compile(network)
     for _ in range(2):
         recipe.update(image, classes)

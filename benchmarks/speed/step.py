@@ -23,14 +23,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="of the cube beside the original's")
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 96, 128, 160])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--compiled", action="store_true", help="with torch.compile as well")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile as well")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         name, size, repeats = options.measure
         return measure(name, int(size), int(repeats))
     with Report(__file__) as report:
-        compare(report, options.size, options.repeats, options.compiled)
+        compare(report, options.size, options.repeats, options.compile)
         report.columns("liverlib", "s a volume", "µs a voxel", "peak GB")
         for size in options.sizes:
             seconds, gb = fresh(__file__, "--measure", "liverlib", size, options.repeats)
@@ -38,14 +38,14 @@ def main() -> None:
             report.row(f"{size}³", f"{seconds:.2f}", voxel, f"{gb:.2f}")
 
 
-def compare(report: Report, size: int, repeats: int, compiled: bool) -> None:
+def compare(report: Report, size: int, repeats: int, with_compile: bool) -> None:
     """The table beside the original."""
     slow, large = fresh(__file__, "--measure", "original", size, 2)
     report.columns(
         f"one step, {size}³", "s a volume", "of the original's", "peak GB", "of the original's"
     )
     report.row("original", f"{slow:.2f}", "", f"{large:.2f}", "")
-    for name in ["liverlib"] + ["liverlib, compiled"] * compiled:
+    for name in ["liverlib"] + ["liverlib, compiled"] * with_compile:
         seconds, gb = fresh(__file__, "--measure", name, size, repeats)
         parts = f"1/{slow / seconds:.1f}", f"1/{large / gb:.1f}"
         report.row(name, f"{seconds:.2f}", parts[0], f"{gb:.2f}", parts[1])

@@ -5,6 +5,7 @@ time, and isal is three times as fast as zlib; and a header can claim anything.
 """
 
 import gzip
+import logging
 import math
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,12 +30,15 @@ except ImportError:
 GzipFile: type[gzip.GzipFile] = getattr(igzip, "IGzipFile", gzip.GzipFile)
 crc32: Callable[..., int] = isal_zlib.crc32
 DEFLATE_LIMIT = 1032  # no gzip stream unpacks to more than this many times its size
+QUIET = logging.Logger("liverlib.nifti")  # without handlers: what nibabel mends is not printed
+QUIET.addHandler(logging.NullHandler())
 
 
 def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
     """Header and raw voxels in the file's order; ``.nii`` is memory-mapped.
 
-    Raises `LiverlibError` for a file that is missing, truncated, corrupt or not a 3D volume.
+    Raises `LiverlibError` for a file that is missing, truncated, corrupt or not a 3D volume, and
+    for one that is longer than its header says.
     """
     with _refusals(path), _open(path) as file:
         header = _read_header(path, file)
@@ -45,13 +49,17 @@ def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
         size = path.stat().st_size
         claimed = offset + count * dtype.itemsize
         if claimed > (size * DEFLATE_LIMIT if _is_gzip(path) else size):
-            raise EOFError(f"its header claims {claimed:,} bytes")
+            raise EOFError(f"its header claims {claimed:,} bytes, and {size:,} are there")
         if not _is_gzip(path):
+            if size > claimed:
+                raise _too_long(path, claimed)
             return header, np.memmap(path, dtype, "r", offset, shape, order="F")
         while (gap := offset - file.tell()) > 0 and file.read(min(gap, 1 << 24)):
             pass  # gzip streams only go forward
         raw = np.empty(count, dtype)
         _fill(raw, file)
+        if file.read(1):
+            raise _too_long(path, claimed)
         return header, raw.reshape(shape, order="F")
 
 
@@ -76,8 +84,10 @@ def verify(path: Path) -> tuple[nib.Nifti1Header, int]:
         unpacked = 0
         while unpacked <= claimed and (block := file.read(1 << 20)):
             unpacked += len(block)
-        if unpacked < claimed or (unpacked > claimed and _is_gzip(path)):
-            raise OSError(f"its header claims {claimed:,} bytes, and {unpacked:,} are there")
+        if unpacked < claimed:
+            raise EOFError(f"its header claims {claimed:,} bytes, and {unpacked:,} are there")
+        if unpacked > claimed:
+            raise _too_long(path, claimed)
         return header, unpacked
 
 
@@ -96,7 +106,7 @@ def create(path: Path) -> Iterator[BufferedIOBase]:
 
 
 def _fill(raw: np.ndarray, file: BufferedIOBase) -> None:
-    """Unpacks into `raw`, and reads to the end of the stream, where gzip keeps its checksum."""
+    """Unpacks into `raw`; who reads on to the end meets gzip's checksum there."""
     buffer = raw.data.cast("B")
     filled = 0
     while filled < len(buffer):
@@ -104,17 +114,19 @@ def _fill(raw: np.ndarray, file: BufferedIOBase) -> None:
         if not count:
             raise EOFError(f"{filled:,} of {len(buffer):,} bytes are there")
         filled += count
-    if file.read(1):
-        raise OSError("it unpacks to more than its header says")
 
 
 def _read_header(path: Path, file: BufferedIOBase) -> nib.Nifti1Header:
+    """The parsed header; extensions are passed over, and what nibabel mends is not printed."""
     start = file.read(4)
-    file.seek(0)
     is_nifti2 = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
+    kind = nib.Nifti2Header if is_nifti2 else nib.Nifti1Header
     try:
-        header = (nib.Nifti2Header if is_nifti2 else nib.Nifti1Header).from_fileobj(file)
-        header.get_data_shape()  # its check of the shape is here
+        with np.errstate(all="ignore"):
+            block = start + file.read(kind.template_dtype.itemsize - len(start))
+            header = kind(block, check=False)
+            header.check_fix(QUIET)
+            header.get_data_shape()  # its check of the shape is here
     except (HeaderDataError, WrapStructError, ValueError, OverflowError) as error:
         raise LiverlibError(
             f"{path}: not a NIfTI file ({error}). Convert it, with dcm2niix for instance. "
@@ -140,6 +152,17 @@ def _spatial_shape(path: Path, header: nib.Nifti1Header) -> tuple[int, int, int]
     return shape[0], shape[1], shape[2]
 
 
+def _too_long(path: Path, claimed: int) -> LiverlibError:
+    """The refusal of a file that holds more bytes than the voxels need.
+
+    Nothing tells which of the bytes are voxels: a transfer in text mode adds one here and there.
+    """
+    return LiverlibError(
+        f"{path}: longer than its header says ({claimed:,} bytes). Copy or download it again, not "
+        "in text mode, or convert it again."
+    )
+
+
 def _is_gzip(path: Path) -> bool:
     with open(path, "rb") as file:
         return file.read(2) == b"\x1f\x8b"
@@ -153,6 +176,8 @@ def _open(path: Path) -> BufferedIOBase:
 def _refusals(path: str | Path) -> Iterator[None]:
     """Turns readers' errors on missing, truncated and corrupt files into `LiverlibError`."""
     try:
+        if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for
+            raise LiverlibError(f"{path}: a folder or a pipe, no file. Name a NIfTI file.")
         yield
     except LiverlibError:
         raise
@@ -163,6 +188,10 @@ def _refusals(path: str | Path) -> Iterator[None]:
             f"{path}: too large for this machine's memory. Crop it, or check its header."
         ) from error
     except (OSError, EOFError, zlib.error, isal_zlib.error) as error:
+        if isinstance(error, OSError) and error.errno:  # of the system, not of the content
+            raise LiverlibError(
+                f"{path}: cannot be read ({error.strerror}). Allow reading it, or check the disk."
+            ) from error
         raise LiverlibError(
             f"{path}: truncated or corrupt ({error}). Copy or download it again."
         ) from error
