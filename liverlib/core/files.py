@@ -1,16 +1,22 @@
-"""Files that a killed process leaves either old or new, never half written."""
+"""Files that a killed process or a full disk leaves either old or new, never half written."""
 
+import errno
 import json
 import math
 import os
+import re
+import secrets
+import shutil
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import LiverlibError
 
 DISK_BLOCK = 4096  # bytes, on most disks
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room on the disk, by quota, or in a file
 
 
 @contextmanager
@@ -18,32 +24,72 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary file beside `path`: renamed to `path` when the block succeeds, else removed.
 
     It has the suffixes of `path`, as writers choose a format by them. The folder is made.
-    Raises `LiverlibError` where the folder cannot be written.
+    Raises `LiverlibError` where the folder cannot be written, and where the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.part.{path.name}")
+    temporary = path.with_name(_temporary_name(path.name))
     with writable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
         mode = temporary.stat().st_mode
     try:
-        yield temporary
-        temporary.chmod(mode)  # safetensors lets nobody else read its files
-        os.replace(temporary, path)
+        with _full_disk_named(path, temporary):
+            yield temporary
+            temporary.chmod(mode)  # safetensors lets nobody else read its files
+        with writable(path):
+            os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it must not hide why the block failed
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def writable(folder: Path) -> Iterator[None]:
-    """Turns an `OSError` of the block into a `LiverlibError` that names the folder."""
+def writable(path: Path) -> Iterator[None]:
+    """Turns an `OSError` of the block into a `LiverlibError` that names the file or folder."""
     try:
         yield
     except OSError as error:
+        if error.errno in FULL:
+            raise _no_room(path, error) from error
         raise LiverlibError(
-            f"{folder}: cannot be written ({error.strerror}). Choose another folder, or make "
+            f"{path}: cannot be written ({error.strerror}). Choose another folder, or make "
             "room and allow writing there."
         ) from error
+
+
+@contextmanager
+def _full_disk_named(path: Path, temporary: Path) -> Iterator[None]:
+    """Turns whatever the block raises on a full disk into a `LiverlibError` that names `path`.
+
+    Not every writer raises `OSError`: that of safetensors has only the system's words.
+    """
+    try:
+        yield
+    except Exception as error:
+        words = str(error)
+        if getattr(error, "errno", None) in FULL or any(os.strerror(n) in words for n in FULL):
+            temporary.unlink(missing_ok=True)  # its room counts as free
+            raise _no_room(path, error) from error
+        raise
+
+
+def _no_room(path: Path, error: Exception) -> LiverlibError:
+    """The sentence about a full disk: which file, and how much room there is for it."""
+    folder = next(folder for folder in (path, *path.parents) if folder.is_dir())
+    free = shutil.disk_usage(folder).free / 1e6
+    reason = os.strerror(getattr(error, "errno", None) or errno.ENOSPC)
+    return LiverlibError(
+        f"{path}: cannot be written ({reason}). It needs more than the {free:,.1f} MB that are "
+        "free there. Make room or choose another disk, and run the same command again. What was "
+        "there before is kept."
+    )
+
+
+def _temporary_name(name: str) -> str:
+    """A name that no other process has, on this machine or another that shares the disk."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:16]
+    end = name[-48:]  # names have 255 bytes at most
+    return f".{host}-{os.getpid()}-{secrets.token_hex(4)}.part.{end}"
 
 
 def write_sparse(path: Path, content: bytes) -> None:

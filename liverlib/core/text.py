@@ -71,4 +71,9 @@ def number(value: float | None, digits: int, unknown: str = "–") -> str:
 
 def natural_key(name: str) -> list[int | str]:
     """A key that sorts names with their numbers in order: "liver_2" before "liver_10"."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
+def printable(name: str) -> str:
+    """A file's name that every terminal, page and table can show; bytes beyond UTF-8 as ``\\udce9``."""
+    return name.encode("utf-8", "backslashreplace").decode()
