@@ -30,6 +30,7 @@ test: $(VENV)/.ready-dev
 # 20,000 damaged scans and labels: a right cube or a clear refusal, or it is listed. Minutes.
 fuzz: $(VENV)/.ready-dev
 	$(BIN)/python tests/support/fuzz.py 20000
+	$(BIN)/python tests/support/fuzz_commands.py 5000
 
 # Runs every notebook at full length and keeps its outputs, for those who read them on a web page.
 notebooks: $(VENV)/.ready-dev

@@ -11,7 +11,7 @@ from liverlib.pipeline.run import Run
 from liverlib.preprocessing.cache import cube_groups, folder_of, prune
 from liverlib.preprocessing.cache import prepare as prepare_cubes
 
-from .options import add_settings, add_workers, settings_of, short
+from .options import add_settings, add_workers, at_least, settings_of, short
 
 
 def add_prepare(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def prepare(options: argparse.Namespace) -> None:
 def add_cache(parser: argparse.ArgumentParser) -> None:
     """The arguments of `cache`."""
     parser.add_argument(
-        "--prune", type=float, metavar="DAYS", help="remove what was not used since"
+        "--prune", type=at_least(0, float), metavar="DAYS", help="remove what was not used since"
     )
 
 

@@ -2,9 +2,12 @@
 
 import argparse
 import dataclasses
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from liverlib.core.errors import LiverlibError
 from liverlib.pipeline.presets import PRESETS, RunSettings, default_settings
 
 
@@ -48,7 +51,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """``--workers``, a number of processes."""
-    parser.add_argument("--workers", type=int, metavar="N", help="default: one a processor")
+    parser.add_argument("--workers", type=at_least(1), metavar="N", help="default: one a processor")
 
 
 def add_series(parser: argparse.ArgumentParser) -> None:
@@ -59,21 +62,44 @@ def add_series(parser: argparse.ArgumentParser) -> None:
 def settings_of(options: argparse.Namespace) -> RunSettings:
     """The settings of the preset, with what was given on the command line."""
     settings = default_settings(getattr(options, "preset", "demo"))
-    if getattr(options, "init", None) is not None:
-        settings = dataclasses.replace(settings, init=options.init)
+    given: dict[str, dict[str, Any]] = defaultdict(dict)
     for name, value in vars(options).items():
         if "." in name:
             group, field = name.split(".")
-            value = tuple(value) if isinstance(value, list) else value
-            changed = dataclasses.replace(getattr(settings, group), **{field: value})
-            settings = dataclasses.replace(settings, **{group: changed})
-    return settings
+            given[group][field] = value
+    parts: dict[str, Any] = {
+        group: _replaced(f"--{group}.", getattr(settings, group), values)
+        for group, values in given.items()
+    }
+    if getattr(options, "init", None) is not None:
+        parts["init"] = options.init
+    return _replaced("--", settings, parts)
+
+
+def at_least(low: float, kind: type = int) -> Callable[[str], Any]:
+    """The type of an argument that is a number from `low` on."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not low <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text}: must be a number from {low} on")
+        return value
+
+    return number
 
 
 def short(path: Path) -> Path:
     """The path from here, where it lies below."""
     here = Path.cwd()
     return path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path
+
+
+def _replaced(prefix: str, settings: Any, values: dict[str, Any]) -> Any:
+    """The settings with other values; what these do not allow is named as on the command line."""
+    try:
+        return dataclasses.replace(settings, **values)
+    except LiverlibError as error:
+        raise LiverlibError(f"{prefix}{error}") from error
 
 
 def _shown(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from liverlib.core.errors import LiverlibError
 from liverlib.data.cases import find_dataset
 from liverlib.evaluation.summary import Summary
 from liverlib.pipeline.presets import STAGES
@@ -41,6 +42,8 @@ def train(options: argparse.Namespace) -> None:
     from liverlib.training.history import to_tensorboard
 
     run = _started(options)
+    if options.stage and options.stage not in run.stages:
+        raise LiverlibError(f"--stage {options.stage}: --{options.stage}.epochs is 0. Set it too.")
     for stage in [options.stage] if options.stage else run.stages:
         on_epoch = to_tensorboard(run.folder / stage) if options.tensorboard else len
         history = run.train(stage, on_epoch)

@@ -31,6 +31,8 @@ TITLES = {  # of the measures in a fingerprint
     "burden": "tumour / liver",
 }
 Row = dict[str, Any]  # of a table of cases
+NO_LIVER = "its label holds no liver"
+MIRRORED = "the liver lies on the patient's left: mirrored?"
 
 
 def describe(case: Case) -> Row:
@@ -65,9 +67,9 @@ def examine(cases: Sequence[Case], workers: int | None = None) -> list[Row]:
 
     >>> suspicions = [row["suspicions"] for row in examine(cases)]
     """
-    rows = list(in_processes(_examine, [(case,) for case in cases], workers, "check"))
-    for row, more in zip(rows, _compare(cases, rows), strict=True):
-        row["suspicions"] += more
+    rows = list(in_processes(examine_case, [(case,) for case in cases], workers, "check"))
+    rows = compared(cases, rows)
+    for row in rows:
         row.pop("digest", None)
     return rows
 
@@ -101,7 +103,7 @@ def suspicion_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             by_text[text].append(row["name"])
     if not by_text:
         return ["nothing looks wrong"]
-    return [f"? {_listed(names)}: {text}" for text, names in by_text.items()]
+    return [f"? {listed(names)}: {text}" for text, names in by_text.items()]
 
 
 def _row(name: str, grid: Grid, classes: np.ndarray | None) -> Row:
@@ -132,12 +134,12 @@ def _spread(title: str, key: str, rows: Sequence[Mapping[str, Any]]) -> Row:
     return {"": title} | named | {"cases": len(known)}
 
 
-def _examine(case: Case) -> Row:
-    """The row of a case, with a digest of its voxels for `_compare`."""
+def examine_case(case: Case) -> Row:
+    """The row of one case alone, with a digest of its voxels for `compared`."""
     try:
         scan, label = case.read()
-    except LiverlibError as error:
-        return {"name": case.name, "suspicions": [str(error)]}
+    except (LiverlibError, OSError, MemoryError) as error:
+        return {"name": case.name, "suspicions": [str(error) or "not enough memory to read it"]}
     if label is None:
         row, liver = _row(case.name, scan.grid, None), np.empty(0)
     else:
@@ -171,7 +173,7 @@ def _of_label(row: Row, scan: Volume, label: Volume) -> Iterator[str]:
     """Suspicions about the liver: intensity, volume, position."""
     liver = np.argwhere(label.voxels[::2, ::2] >= 1)
     if not liver.size:
-        yield "its label holds no liver"
+        yield NO_LIVER
         return
     if not LIVER_HU[0] <= row["hu"][1] <= LIVER_HU[1]:
         yield f"the liver's median is not {LIVER_HU[0]} to {LIVER_HU[1]} HU: rescaled?"
@@ -181,7 +183,7 @@ def _of_label(row: Row, scan: Volume, label: Volume) -> Iterator[str]:
         yield "the liver reaches the first or last slice: cut off"
     body = np.argwhere(scan.voxels[::4, ::4, ::4] > -300)
     if body.size and 2 * liver[:, 0].mean() < 4 * body[:, 0].mean() - 0.02 * row["shape"][0]:
-        yield "the liver lies on the patient's left: mirrored?"
+        yield MIRRORED
 
 
 def _of_lits(row: Row, scan: Volume) -> Iterator[str]:
@@ -196,22 +198,26 @@ def _of_lits(row: Row, scan: Volume) -> Iterator[str]:
         yield "LiTS has a false identity affine here, this file another: corrected, or resampled?"
 
 
-def _compare(cases: Sequence[Case], rows: Sequence[Row]) -> Iterator[list[str]]:
-    """The suspicions of each case that only a comparison of cases shows: copies, same patients."""
+def compared(cases: Sequence[Case], rows: Sequence[Row]) -> list[Row]:
+    """The rows of `examine_case`, with what only a comparison shows: copies, same patients."""
     by_voxels: dict[str, list[str]] = defaultdict(list)
     by_patient: dict[str, list[str]] = defaultdict(list)
     for case, row in zip(cases, rows, strict=True):
         by_voxels[row.get("digest", case.name)].append(case.name)
         by_patient[case.patient or case.name].append(case.name)
+    more_rows = []
     for case, row in zip(cases, rows, strict=True):
         copies = by_voxels[row.get("digest", case.name)]
         scans = by_patient[case.patient or case.name]
-        yield [
-            *([f"the same voxels in {_listed(copies)}"] if len(copies) > 1 else []),
-            *([f"the same patient in {_listed(scans)}: kept on one side"] if scans[1:] else []),
+        more = [
+            *([f"the same voxels in {listed(copies)}"] if len(copies) > 1 else []),
+            *([f"the same patient in {listed(scans)}: kept on one side"] if scans[1:] else []),
         ]
+        more_rows.append(row | {"suspicions": [*row["suspicions"], *more]})
+    return more_rows
 
 
-def _listed(names: Sequence[str], most: int = 6) -> str:
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """The names in one line, at most so many of them."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from liverlib.core.errors import LiverlibError
-from liverlib.core.settings import setting
+from liverlib.core.settings import SEEDS, CheckedSettings, require, setting
 from liverlib.core.text import natural_key
 
 from . import lits
@@ -16,16 +16,35 @@ PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class SplitSettings:
+class SplitSettings(CheckedSettings):
     """Which patients are trained on, which steer the training, and which are scored."""
 
-    validation: float = setting(0.08, "fraction of the patients that steer the training")
-    test: float = setting(0.16, "fraction of the patients kept apart to be scored")
-    seed: int = setting(0, "seed of the shuffle")
-    folds: int = setting(
-        0, "cross-validation: number of folds, each patient is tested in one; 0: none"
+    validation: float = setting(
+        0.08, "fraction of the patients that steer the training", low=0, high=1
     )
-    fold: int = setting(0, "index of the fold to test, from 0; `test` is then not used")
+    test: float = setting(0.16, "fraction of the patients kept apart to be scored", low=0, high=1)
+    seed: int = setting(0, "seed of the shuffle", low=SEEDS[0], high=SEEDS[1])
+    folds: int = setting(
+        0,
+        "cross-validation: number of folds, each patient is tested in one; 0: none",
+        low=0,
+        high=1000,
+    )
+    fold: int = setting(
+        0, "index of the fold to test, from 0; `test` is then not used", low=0, high=999
+    )
+
+    def __post_init__(self) -> None:
+        """Raises `LiverlibError` where a value is not allowed, or nobody is left to train on."""
+        super().__post_init__()
+        require(self.folds != 1, "folds", 1, "2 or more, or 0 for none")
+        if self.folds:
+            numbers = f"one of the folds, 0 to {self.folds - 1}"
+            require(self.fold < self.folds, "fold", self.fold, numbers)
+        else:
+            require(self.fold == 0, "fold", self.fold, "0 without folds; or set folds too")
+        kept = self.validation + (0 if self.folds else self.test)
+        require(kept < 1, "validation", self.validation, "below 1 together with test")
 
 
 def split_by(cases: Sequence[Case], settings: SplitSettings) -> dict[str, list[Case]]:
@@ -35,10 +54,7 @@ def split_by(cases: Sequence[Case], settings: SplitSettings) -> dict[str, list[C
     validation, test = (max(1, round(fraction * patients)) for fraction in fractions)
     if not settings.folds:
         return split(cases, validation, test, settings.seed)
-    splits = folds(cases, settings.folds, validation, settings.seed)
-    if not 0 <= settings.fold < settings.folds:
-        raise LiverlibError(f"fold {settings.fold}: the folds are 0 to {settings.folds - 1}.")
-    return splits[settings.fold]
+    return folds(cases, settings.folds, validation, settings.seed)[settings.fold]
 
 
 def split(

@@ -5,22 +5,29 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from liverlib.core.arrays import Box, components, to_box
+from liverlib.core.arrays import Box, components, find_pieces, to_box
+from liverlib.core.settings import CheckedSettings, setting
 from liverlib.preprocessing.boxes import liver_box
 from liverlib.preprocessing.cube import Cube, to_classes
 
 
 @dataclass(frozen=True)
-class PostprocessSettings:
+class PostprocessSettings(CheckedSettings):
     """What is taken out of a mask.
 
     With `largest_component` off every tumour has its liver around it, and `tumours_inside` changes
     nothing.
     """
 
-    largest_component: bool = True  # of the liver only the largest connected piece is kept
-    tumours_inside: bool = True  # no tumour is left outside it
-    min_lesion_probability: float = 0.7  # a lesion's mean, at least; chosen on phantoms
+    largest_component: bool = setting(True, "keep of the liver only the largest connected piece")
+    tumours_inside: bool = setting(True, "leave no tumour outside it")
+    min_lesion_probability: float = setting(  # the default was chosen on phantoms
+        0.7,
+        "mean probability that a lesion needs to stay one",
+        low=0,
+        high=1,
+        option="--min-lesion-probability",
+    )
 
     def __str__(self) -> str:
         liver = "the largest piece" if self.largest_component else "every piece"
@@ -34,8 +41,10 @@ class PostprocessSettings:
         """Where an array of classes is to become background, bool."""
         if not self.largest_component:
             return np.zeros(mask.shape, bool)
-        outside = outside_largest_component(mask > 0)
-        return outside if self.tumours_inside else outside & (mask != 2)
+        outside = outside_largest_component(mask)
+        if not self.tumours_inside:
+            outside &= mask != 2
+        return outside
 
 
 DEFAULTS = PostprocessSettings()
@@ -57,10 +66,9 @@ def postprocess(probabilities: np.ndarray, settings: PostprocessSettings = DEFAU
 
 def outside_largest_component(liver: np.ndarray) -> np.ndarray:
     """What of a mask is not part of its largest connected piece (6 neighbours), bool."""
-    pieces, count = components(liver)
-    if count < 2:
-        return np.zeros_like(liver)
-    return (pieces > 0) & (pieces != 1 + np.argmax(np.bincount(pieces.ravel())[1:]))
+    pieces = find_pieces(liver)
+    numbers = np.arange(len(pieces.sizes))
+    return pieces.mask(numbers != (pieces.sizes.argmax() if len(numbers) else 0))
 
 
 def roi_box(cube: Cube, probabilities: np.ndarray, spacing: np.ndarray) -> Box | None:

@@ -1,3 +1,3 @@
 """A whole run: settings, paths, steps, scores."""
 
-__all__ = ["colab", "inputs", "paths", "presets", "run", "scoring"]
+__all__ = ["checks", "colab", "inputs", "paths", "presets", "run", "scoring"]

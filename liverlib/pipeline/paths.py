@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import digest
 from liverlib.data.cases import Case, find_cases
 from liverlib.synthesis.phantom.dataset import write_phantoms
@@ -17,6 +18,13 @@ def home() -> Path:
         return Path(chosen)
     checkout = Path(__file__).resolve().parents[2]
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def results(name: str) -> Path:
+    """The folder of a run; raises `LiverlibError` for a name that would lie elsewhere."""
+    if Path(name).name != name or name == ".." or len(os.fsencode(name)) > 255:
+        raise LiverlibError(f"{name[:60]}: not a run's name. Choose a short one, without folders.")
+    return home() / "results" / name
 
 
 def phantoms(settings: PhantomSettings | None = None, workers: int | None = None) -> list[Case]:

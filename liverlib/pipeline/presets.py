@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from liverlib.core.settings import setting
+from liverlib.core.settings import CheckedSettings, require, setting
 from liverlib.data.splits import SplitSettings
 from liverlib.preprocessing.cube import CubeSettings
 from liverlib.synthesis.label_maps import LabelMapSettings
@@ -15,7 +15,7 @@ STAGES = ("coarse", "roi")
 
 
 @dataclass(frozen=True)
-class RunSettings:
+class RunSettings(CheckedSettings):
     """The settings of everything that a run does.
 
     >>> RunSettings(roi=TrainSettings(epochs=30)).coarse.epochs
@@ -29,6 +29,15 @@ class RunSettings:
     coarse: TrainSettings = field(default_factory=TrainSettings)
     roi: TrainSettings = field(default_factory=lambda: ROI_DEFAULTS)
     init: str = setting("", "weights to start from: a file, or pretrained; empty: at random")
+
+    def __post_init__(self) -> None:
+        """Raises `LiverlibError` where the parts do not fit each other."""
+        super().__post_init__()
+        needed = "1 or more: the coarse stage finds the liver that the ROI stage sees"
+        require(self.coarse.epochs > 0, "coarse.epochs", 0, needed)
+        if self.synthesis.count:
+            crops = "body or liver, as scans are synthesised of these"
+            require(self.cube.crop != "all", "cube.crop", "all", crops)
 
 
 LARGE: dict[str, Any] = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compile": True}

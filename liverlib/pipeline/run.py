@@ -22,7 +22,7 @@ from liverlib.preprocessing.cache import contents, prepare
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings
 from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION
 
-from .paths import home, phantoms
+from .paths import home, phantoms, results
 from .presets import STAGES, RunSettings, default_settings
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Run:
         kind = self.data.name if self.data else "phantoms"
         if weights:
             kind = f"{kind}-by-{weights.stem}"
-        self.folder = home() / "results" / (name or f"{kind}-{digest(self._described)[:6]}")
+        self.folder = results(name or f"{kind}-{digest(self._described)[:6]}")
 
     @cached_property
     def cases(self) -> list[Case]:
@@ -106,13 +106,16 @@ class Run:
         from liverlib.training.history import finished
         from liverlib.training.loop import train
 
+        from .checks import check_sizes
         from .inputs import initial_network
 
         settings, folder = getattr(self.settings, stage), self.folder / stage
         if rows := finished(folder, settings.epochs):
             self._claim()
             return rows
+        check_sizes(self.settings)
         with main_first():
+            self._check_cases()
             source, validation = self.batches(stage), self.cubes("validation", stage)
             self._claim()
         about = {"data": self.source, **self._described, "cube": to_dict(self.cube(stage))}
@@ -224,6 +227,14 @@ class Run:
             files_digest = digest([*known, *stats])
             described |= {"phantom": None, "phantom_version": None, "files": files_digest}
         return described
+
+    def _check_cases(self) -> None:
+        """Says once what looks wrong in the user's data; phantoms are as they should be."""
+        from .checks import check_cases
+
+        if self.data and "check" not in self.seconds:
+            with self._timed("check"):
+                check_cases(self.parts, self._cubes, home() / "data" / "checks", self.data)
 
     def _claim(self) -> None:
         """Writes ``settings.json``, or makes sure that the one there says the same."""

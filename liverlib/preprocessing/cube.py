@@ -20,7 +20,7 @@ from safetensors.numpy import save
 from liverlib.core.arrays import Box, to_box
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic, write_sparse
-from liverlib.core.settings import setting
+from liverlib.core.settings import CheckedSettings, require, setting
 from liverlib.io.nifti_bytes import crc32
 from liverlib.io.volume import Volume
 
@@ -31,17 +31,34 @@ ROI_WINDOW = (-120.0, 120.0)  # HU of the ROI stage, counted from the liver's me
 
 
 @dataclass(frozen=True)
-class CubeSettings:
+class CubeSettings(CheckedSettings):
     """How a scan becomes a cube; with crop="liver", `window` is counted from the liver's median.
 
     >>> CubeSettings(size=96).window
     (-60.0, 200.0)
     """
 
-    size: int = setting(128, "voxels along each edge")
-    window: tuple[float, float] = setting((-60.0, 200.0), "HU that become 0 and 255; clipped")
-    crop: str = setting("body", "what the cube covers: body (no air, no table), liver, or all")
-    method: str = setting("area", "area, or nearest: the original project's, to show its price")
+    size: int = setting(128, "voxels along each edge", low=4, high=512)
+    window: tuple[float, float] = setting(
+        (-60.0, 200.0), "HU that become 0 and 255; clipped", low=-100_000, high=100_000
+    )
+    crop: str = setting(
+        "body",
+        "what the cube covers: body (no air, no table), liver, or all",
+        choices=("body", "liver", "all"),
+    )
+    method: str = setting(
+        "area",
+        "area, or nearest: the original project's, to show its price",
+        choices=("area", "nearest"),
+    )
+
+    def __post_init__(self) -> None:
+        """Raises `LiverlibError` where a value is not allowed."""
+        super().__post_init__()
+        low, high = self.window
+        rises = high - low >= 1
+        require(rises, "window", self.window, "2 numbers, the second higher by 1 HU or more")
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from liverlib.core.arrays import Box
 from liverlib.core.files import atomic, write_sparse
 from liverlib.core.parallel import in_processes
-from liverlib.core.settings import digest, setting
+from liverlib.core.settings import SEEDS, CheckedSettings, digest, setting
 
 from .phantom.body import (
     ABDOMINAL_FAT_TEXTURE,
@@ -35,13 +35,15 @@ LIVER_POINTS = 1500  # kept of the liver's voxels
 
 
 @dataclass(frozen=True)
-class LabelMapSettings:
+class LabelMapSettings(CheckedSettings):
     """What the label maps are; equal settings give equal maps."""
 
-    count: int = setting(0, "label maps to synthesise scans from; 0: train on scans")
-    seed: int = setting(1000, "another seed, other bodies")
-    spacing: float = setting(1.5, "mm between the voxels of a label map")
-    bend: float = setting(7.0, "mm by which bodies are bent out of shape")
+    count: int = setting(
+        0, "label maps to synthesise scans from; 0: train on scans", low=0, high=100_000
+    )
+    seed: int = setting(1000, "another seed, other bodies", low=SEEDS[0], high=SEEDS[1])
+    spacing: float = setting(1.5, "mm between the voxels of a label map", low=0.5, high=10)
+    bend: float = setting(7.0, "mm by which bodies are bent out of shape", low=0, high=30)
 
 
 class TissueCanvas(Canvas):

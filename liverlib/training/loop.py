@@ -6,6 +6,7 @@ with the same weights as one that was not, and several processes see what one wo
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +18,8 @@ from tqdm.auto import tqdm
 
 from liverlib.core.device import mixed_precision, peak_gb
 from liverlib.core.parallel import prefetch
+from liverlib.core.settings import require
+from liverlib.core.text import number
 from liverlib.models.losses import LOSSES, class_targets
 from liverlib.models.unet import UNet3D
 from liverlib.models.weights import save_networks
@@ -43,8 +46,9 @@ def train(
     where an earlier call in the same folder was stopped.
 
     After every epoch writes ``last.safetensors`` (to go on from), ``history.csv``, and, when it
-    is the best so far by `quality`, ``weights.safetensors``. Raises `LiverlibError` where the loss
-    is no longer a number, or memory does not hold one patch.
+    is the best so far by `quality`, ``weights.safetensors``, and prints a line. Raises
+    `LiverlibError` where the network's levels do not divide the patches, the loss is no longer a
+    number, or memory does not hold one patch.
 
     Args:
         source: what to learn from, such as a `PatchSampler` or `SyntheticScans`.
@@ -63,11 +67,11 @@ def train(
     if first >= last:
         return trainer.history
     main = trainer.accelerator.is_main_process
-    write = tqdm.write if main else lambda text: None
+    write = _write_line if main else lambda text: None
     if not source.lesions:
         write("No tumours in the cases to train on: the liver alone is learned.")
     steps = settings.steps or math.ceil(len(source) / settings.batch)
-    numbers = range(first * steps, last * steps)
+    numbers, started = range(first * steps, last * steps), time.monotonic()
     batches = prefetch(lambda step: source.batch(trainer.draws(step)), numbers, THREADS)
     with tqdm(
         total=steps * last, initial=steps * first, desc=f"training {folder.name}", unit="step",
@@ -78,10 +82,10 @@ def train(
             row |= validate(trainer.ema, validation_cubes, settings)
             loss, memory = f"{row['train_loss']:.3f}", f"{peak_gb(trainer.device):.1f}"
             bar.set_postfix(loss=loss, GB=memory, refresh=False)
-            if skipped:
-                write(f"epoch {epoch + 1}: {skipped} steps skipped, their loss was no number")
             better = quality(row) > trainer.best
             trainer.history.append(row)
+            left = (time.monotonic() - started) * (last - epoch - 1) / (epoch + 1 - first)
+            write(f"{folder.name}  {epoch_line(row, last, left, skipped)}")
             if text := advice(trainer.history, last):
                 write(text)
             if main:
@@ -98,9 +102,36 @@ def _started(
     if not source.lesions:
         settings = replace(settings, implants=0.0)  # nor is it to learn from synthetic ones
     trainer = Trainer(settings, source.edge, init)
+    divisor = trainer.network.divisor
+    allowed = f"a multiple of {divisor}, for this network"
+    require(source.edge % divisor == 0, "patch_size", source.edge, allowed)
     if (folder / "last.safetensors").exists():
         trainer.load(folder / "last.safetensors")
     return trainer
+
+
+def _write_line(text: str) -> None:
+    """Prints beside the bar, and at once: a file's reader is not to wait for a full buffer."""
+    tqdm.write(text)
+    sys.stdout.flush()
+
+
+def epoch_line(row: dict[str, float], epochs: int, seconds_left: float, skipped: int = 0) -> str:
+    """One line about an epoch, for terminals, notebooks and files; the bar is off in files.
+
+    `skipped` is the number of steps whose loss was no number.
+    """
+    liver, tumour = (
+        number(row[f"validation_{part}_dice"], 3, "unknown") for part in ("liver", "tumour")
+    )
+    units = ((3600, "h", 1), (60, "min", 0), (1, "s", 0))
+    size, unit, digits = next(u for u in units if seconds_left >= 1.5 * u[0] or u[0] == 1)
+    left = f"{seconds_left / size:.{digits}f} {unit} left" if row["epoch"] < epochs else "done"
+    left += f"; {skipped} steps skipped, their loss was no number" if skipped else ""
+    return (
+        f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.3f}  "
+        f"validation Dice: liver {liver}, tumour {tumour}  {left}"
+    )
 
 
 def _epoch(

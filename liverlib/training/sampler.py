@@ -53,7 +53,7 @@ class PatchSampler:
     def __init__(self, paths: Sequence[Path], settings: TrainSettings) -> None:
         self.size, self.seed = settings.patch_size, settings.seed
         tumour, liver = settings.tumour_fraction, settings.liver_fraction
-        self.fractions = [tumour, liver, 1 - tumour - liver]
+        self.fractions = [tumour, liver, max(0.0, 1 - tumour - liver)]  # 0.9 and 0.1: −3e-17
         self.files = [safe_open(path, "pt") for path in paths]
         voxels = [_voxels(file, self.seed) for file in self.files]
         self.livers = [liver for liver, _ in voxels]

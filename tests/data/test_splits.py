@@ -82,5 +82,5 @@ def test_settings_give_fractions_of_the_patients_or_one_of_the_folds(tmp_path):
     assert split_by(cases[:6], settings) == split(cases[:6], 1, 1, 3)
     settings = dataclasses.replace(settings, folds=5, fold=2)
     assert split_by(cases, settings) == folds(cases, 5, 2, 3)[2]
-    with pytest.raises(LiverlibError, match="fold 5: the folds are 0 to 4"):
+    with pytest.raises(LiverlibError, match="fold 5: must be one of the folds, 0 to 4"):
         split_by(cases, dataclasses.replace(settings, fold=5))

@@ -2,6 +2,7 @@ import dataclasses
 import math
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,11 +60,51 @@ def test_the_files_of_a_training(cubes, tmp_path):
 def test_a_network_to_start_from_gives_its_shape_and_weights(cubes, tmp_path):
     torch.manual_seed(1)
     init = UNet3D((4, 8))
-    learn(cubes, tmp_path, quick(epochs=1, steps=1, learning_rate=0.0), init=init)
+    learn(cubes, tmp_path, quick(epochs=1, steps=1, learning_rate=1e-9), init=init)
     ((network, _),) = load_networks(tmp_path / "weights.safetensors")
     assert network.shape == init.shape
     for after, before in zip(network.parameters(), init.parameters(), strict=True):
-        assert torch.equal(after, before)
+        torch.testing.assert_close(after, before, rtol=0, atol=2e-9)
+
+
+def test_each_epoch_writes_one_line_where_no_bar_shows(cubes, tmp_path, capsys):
+    learn(cubes, tmp_path / "roi", quick(epochs=2))
+    captured = capsys.readouterr()
+    assert "training" not in captured.err  # the bar: this is no terminal
+    line = (
+        r"roi  epoch {}/2  loss \d\.\d{{3}}  validation Dice: liver [01]\.\d{{3}}, "
+        r"tumour [01]\.\d{{3}}  {}"
+    )
+    first, second = captured.out.splitlines()
+    assert re.fullmatch(line.format(1, r"\d+ s left"), first)
+    assert re.fullmatch(line.format(2, "done"), second)
+
+
+def test_the_line_is_in_a_file_as_soon_as_its_epoch_ends(cubes, tmp_path, monkeypatch):
+    counts, path = [], tmp_path / "out.txt"
+    with open(path, "w") as file:  # buffered, unlike what pytest puts there
+        monkeypatch.setattr(sys, "stdout", file)
+        learn(cubes, tmp_path, on_epoch=lambda _: counts.append(path.read_text().count("epoch ")))
+    assert counts == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s left"), (89, "89 s left"), (91, "2 min left"), (5399, "90 min left"),
+     (9000, "2.5 h left")],
+)  # fmt: skip
+def test_the_time_left_has_a_unit_that_suits_it(seconds, text):
+    row = {"epoch": 1, "train_loss": 0.5}
+    row |= {"validation_liver_dice": 0.9, "validation_tumour_dice": math.nan}
+    assert loop.epoch_line(row, 9, seconds) == (
+        f"epoch 1/9  loss 0.500  validation Dice: liver 0.900, tumour unknown  {text}"
+    )
+
+
+def test_patches_that_the_network_cannot_halve_are_refused_at_once(cubes, tmp_path):
+    with pytest.raises(LiverlibError, match="patch_size 20: must be a multiple of 8"):
+        learn(cubes, tmp_path / "run", quick(patch_size=20))
+    assert not (tmp_path / "run").exists()
 
 
 # --- what it goes on from ------------------------------------------------------------------------

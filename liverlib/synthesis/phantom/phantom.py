@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from liverlib.core.settings import setting
+from liverlib.core.settings import SEEDS, CheckedSettings, setting
 from liverlib.io.volume import Grid, Volume
 
 from .body import draw_heart, make_body
@@ -29,16 +29,18 @@ MAX_SLICES = 200
 
 
 @dataclass(frozen=True)
-class PhantomSettings:
+class PhantomSettings(CheckedSettings):
     """What the phantoms are; equal settings give equal voxels."""
 
-    cases: int = setting(64, "phantoms with labels")
-    unlabelled: int = setting(2, "phantoms without labels, in imagesTs")
-    seed: int = setting(0, "another seed, other bodies")
-    size: int = setting(256, "pixels along each side of a slice; the field of view stays")
-    tumour_free: float = setting(0.15, "fraction of cases without a tumour")
-    most_tumours: int = setting(8, "tumours in a liver, at most")
-    bend: float = setting(5.0, "mm by which bodies are bent out of shape")
+    cases: int = setting(64, "phantoms with labels", low=1, high=100_000)
+    unlabelled: int = setting(2, "phantoms without labels, in imagesTs", low=0, high=100_000)
+    seed: int = setting(0, "another seed, other bodies", low=SEEDS[0], high=SEEDS[1])
+    size: int = setting(
+        256, "pixels along each side of a slice; the field of view stays", low=16, high=1024
+    )
+    tumour_free: float = setting(0.15, "fraction of cases without a tumour", low=0, high=1)
+    most_tumours: int = setting(8, "tumours in a liver, at most", low=0, high=100)
+    bend: float = setting(5.0, "mm by which bodies are bent out of shape", low=0, high=30)
 
 
 def make_phantom(
