@@ -1,5 +1,9 @@
 """What every test has: folders of its own, and the real scans beside the checkout."""
 
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +24,19 @@ def own_home(tmp_path, monkeypatch) -> Path:
     """Every test has data/ and results/ of its own."""
     monkeypatch.setenv("LIVERLIB_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A folder that holds a quarter of a megabyte; for users who may not mount one, each file."""
+    folder, size = tmp_path / "disk", 1 << 18
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+    if os.geteuid() == 0 and not subprocess.run(mount, capture_output=True).returncode:
+        yield folder
+        subprocess.run(["umount", folder], check=True)
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    yield folder
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))

@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from liverlib.core.errors import LiverlibError
 from liverlib.core.text import NOT_MEDICAL
 
+from . import outputs
 from .options import add_workers, short
 
 
@@ -18,6 +20,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--subset": "pass over references that have no prediction",
     }.items():
         parser.add_argument(flag, action="store_true", help=meaning)
+    outputs.add_overwrite(parser)
     add_workers(parser)
 
 
@@ -25,9 +28,20 @@ def evaluate(options: argparse.Namespace) -> None:
     """Every measure of the masks in one folder against the references in another."""
     from liverlib.evaluation import folder  # scipy is imported when it is needed
 
+    if options.output:
+        _refuse_strangers(options.output, options.overwrite)
     chosen = options.as_lits_script, options.subset, options.workers
     summary = folder.evaluate(options.reference, options.predicted, *chosen)
     print(summary)
     if options.output:
         print(f"\nresults   {short(summary.save(options.output))}")
     print(NOT_MEDICAL)
+
+
+def _refuse_strangers(folder: Path, overwrite: bool) -> None:
+    """Refuses a folder with files of the same names that are not those of an evaluation."""
+    values = folder / "evaluation.json"
+    tables = [] if values.is_file() else [folder / "measures.csv", folder / "cases.csv"]
+    for path in (values, *tables):
+        if refusal := outputs.refusal(path, overwrite):
+            raise LiverlibError(refusal)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 
 from liverlib import __version__
 from liverlib.core.errors import LiverlibError
@@ -19,6 +20,10 @@ examples:
   liverlib download --cases 10                   ten real cases of MSD's Task03_Liver
   liverlib segment scan.nii.gz -o mask.nii.gz    with the pretrained weights
   liverlib evaluate --reference labels --predicted masks -o scores
+
+exit codes:
+  0 done    1 some of several scans failed: they are named    2 a mistake that you can mend: the
+  message names the file and what to do    130 stopped with Ctrl-C
 """
 COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds its arguments
     "run": (train.run, train.add_run),
@@ -35,17 +40,23 @@ COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds i
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; returns 0, or 2 after saying what the user can mend."""
+    """Runs the command and returns the exit code.
+
+    0: done. 1: some of several scans failed. 2: the user can mend something, and it is told what.
+    130: stopped.
+    """
+    for stream in (sys.stdout, sys.stderr):  # names of files are any bytes, terminals are not UTF-8
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        return options.command(options) or 0
     except LiverlibError as error:
         print(f"liverlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nliverlib: stopped. The same command goes on from here.", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,20 +2,27 @@
 
 import argparse
 import dataclasses
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm.auto import tqdm
+
 from liverlib.core.errors import LiverlibError
 from liverlib.core.text import NOT_MEDICAL
-from liverlib.io.nifti import read_label, volume_name, write_volume
-from liverlib.io.scan import find_scans, read_scan
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import find_scans, passed_over, read_scan, scan_name
 from liverlib.io.volume import Volume
 
+from . import outputs
 from .options import add_series, short
+from .outputs import Job, add_overwrite
 
 if TYPE_CHECKING:
     from liverlib.evaluation.lesion_table import LesionTable
     from liverlib.inference.prediction import Prediction
+    from liverlib.inference.segmenter import Segmenter
 
 
 def add_segment(parser: argparse.ArgumentParser) -> None:
@@ -42,36 +49,50 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         "--min-lesion-probability", type=float, default=0.7, metavar="P",
         help="mean probability that a lesion needs to stay one (default: 0.7)",
     )  # fmt: skip
+    add_overwrite(parser)
     add_series(parser)
 
 
-def segment(options: argparse.Namespace) -> None:
+def segment(options: argparse.Namespace) -> int:
     """The mask of each scan, on the scan's own grid."""
-    scans = [scan for path in options.scans for scan in find_scans(path)]
-    outputs = _outputs(scans, options.output)
     from liverlib.inference.postprocessing import PostprocessSettings
-    from liverlib.inference.segmenter import Segmenter  # torch is imported when it is needed
-    from liverlib.models.weights import PRETRAINED
+    from liverlib.models.weights import PRETRAINED  # torch is imported when it is needed
 
     weights = options.weights or [PRETRAINED]
     settings = PostprocessSettings(
         not options.all_pieces, not options.tumours_anywhere, options.min_lesion_probability
     )
-    loaded = Segmenter.load(*weights)
-    segmenter = dataclasses.replace(loaded, tta=options.tta, settings=settings)
-    for path, output in zip(scans, outputs, strict=True):
-        scan = read_scan(path, options.series)
-        prediction = segmenter.predict(scan)
-        _write_mask(prediction.mask, output, path, options.series)
-        if options.probabilities:
-            _write_probabilities(prediction, output)
-        if options.report:
-            from liverlib.evaluation.lesion_table import measure_lesions
+    scans = [scan for path in options.scans for scan in find_scans(path)]
+    jobs = outputs.plan(scans, options.output, options.probabilities, options.report)
+    outputs.refuse_inputs(jobs, [*scans, *weights], options.scans)
+    for folder in options.scans:
+        if names := [path.name for path in passed_over(folder)]:
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            print(f"{folder}: passed over {', '.join(names[:5])}{more}.")
+            print("Name such folders too; convert other formats to NIfTI first.")
 
-            table = measure_lesions(scan, prediction)
-            _write_report(options.report, scan, prediction.mask, table)
+    def made(scan: Path) -> str:
+        return outputs.made_with(scan, weights, settings, options.tta, options.series)
+
+    todo, failures = _what_to_do(jobs, options.overwrite, made)
+    if todo:
+        from liverlib.inference.segmenter import Segmenter
+
+        loaded = Segmenter.load(*weights)
+        segmenter = dataclasses.replace(loaded, tta=options.tta, settings=settings)
+        try:
+            for job in tqdm(todo, "scans", unit="scan", disable=len(todo) == 1):
+                if failure := _segment_scan(segmenter, job, options, made(job.scan)):
+                    failures.append(failure)
+        except BaseException:
+            _tell(failures, len(jobs))
+            raise
+    if failures and len(jobs) == 1:
+        raise LiverlibError(failures[0])
     print(f"{settings}{'; averaged over shifts of the scan' if options.tta else ''}")
     print(f"weights {', '.join(str(short(path)) for path in weights)}. {NOT_MEDICAL}")
+    _tell(failures, len(jobs))
+    return 1 if failures else 0
 
 
 def add_lesions(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +100,7 @@ def add_lesions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scan", type=Path, help="a NIfTI file or a DICOM folder")
     parser.add_argument("mask", type=Path, help="its mask: 0 background, 1 liver, 2 tumour")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    add_overwrite(parser)
     add_series(parser)
 
 
@@ -86,53 +108,92 @@ def lesions(options: argparse.Namespace) -> None:
     """The lesions of a mask, measured: a page with the slices, CSV and JSON."""
     from liverlib.evaluation.lesion_table import measure_lesions  # scipy, when it is needed
 
+    for path in outputs.report_paths(options.output, options.scan):
+        if refusal := outputs.refusal(path, options.overwrite):
+            raise LiverlibError(refusal)
     scan = read_scan(options.scan, options.series)
+    scan = dataclasses.replace(scan, name=scan_name(options.scan))
     mask = read_label(options.mask, scan)
     table = measure_lesions(scan, mask)
     print(NOT_MEDICAL)
     _write_report(options.output, scan, mask, table)
 
 
-def _outputs(scans: list[Path], output: Path) -> list[Path]:
-    """The path of each scan's mask: a file for one scan, or else a folder of files named alike."""
-    if output.name.endswith((".nii", ".nii.gz")):
-        if len(scans) > 1:
-            raise LiverlibError(f"{output}: one file for {len(scans)} scans. Name a folder.")
-        return [output]
-    if output.suffix == ".dcm" and len(scans) == 1 and scans[0].is_dir():
-        return [output]
-    if len(scans) == 1 and output.suffix:
-        raise LiverlibError(
-            f"{output}: a mask is written as .nii or .nii.gz, that of a DICOM folder as .dcm too. "
-            "Name it so."
+def _what_to_do(
+    jobs: Sequence[Job], overwrite: bool, made: Callable[[Path], str]
+) -> tuple[list[Job], list[str]]:
+    """The jobs to do, and why others may not be done; says how many are done."""
+    todo, failures, done = [], [], 0
+    for job in jobs:
+        if not overwrite and job.mask.is_file() and outputs.is_done(job, made(job.scan)):
+            done += 1
+            continue
+        refusals = (outputs.refusal(path, overwrite) for path in (job.mask, *job.others))
+        if refusal := next(filter(None, refusals), None):
+            failures.append(refusal)
+        else:
+            todo.append(job)
+    if done:
+        print(
+            f"{done} of {len(jobs)} masks were there, made from these scans with these weights and "
+            "options. They are kept (--overwrite makes them anew)."
         )
-    masks = [output / f"{volume_name(scan.resolve())}.nii.gz" for scan in scans]
-    if twice := {mask for mask in masks if masks.count(mask) > 1}:
-        raise LiverlibError(f"{min(twice)}: two scans of that name. Segment them one by one.")
-    return masks
+    return todo, failures
 
 
-def _write_mask(mask: Volume, path: Path, scan: Path, series: str | None) -> None:
-    if path.suffix == ".dcm":
+def _tell(failures: Sequence[str], scans: int) -> None:
+    if failures:
+        listed = "\n  ".join([f"{len(failures)} of {scans} scans have no new mask:", *failures])
+        print(f"liverlib: {listed}", file=sys.stderr)
+
+
+def _segment_scan(segmenter: "Segmenter", job: Job, options: argparse.Namespace, made: str) -> str:
+    """Segments a scan and writes what is asked for; what is wrong with the scan, if anything.
+
+    Raises `LiverlibError` where a file cannot be written: that of the next scan could not either.
+    """
+    try:
+        scan = read_scan(job.scan, options.series)
+        scan = dataclasses.replace(scan, name=scan_name(job.scan))
+        prediction = segmenter.predict(scan)
+        mask, table = prediction.mask, None
+        if options.report:
+            from liverlib.evaluation.lesion_table import measure_lesions
+
+            table = measure_lesions(scan, prediction)
+    except LiverlibError as error:
+        return str(error)
+    except MemoryError:
+        return f"{job.scan}: needs more memory than there is. Crop it to the abdomen."
+    _write_mask(mask, job, options.series, made)
+    if options.probabilities:
+        _write_probabilities(prediction, job.mask)
+    if table:
+        _write_report(options.report, scan, mask, table)
+    return ""
+
+
+def _write_mask(mask: Volume, job: Job, series: str | None, made: str) -> None:
+    if job.mask.suffix == ".dcm":
         from liverlib.io.dicom_seg import write_seg  # highdicom is imported when it is needed
 
-        write_seg(path, mask, scan, series)
-        print(f"{short(path)}: segments 1 liver (with its tumours), 2 tumour")
+        write_seg(job.mask, mask, job.scan, series)
+        tqdm.write(f"{short(job.mask)}: segments 1 liver (with its tumours), 2 tumour")
     else:
-        write_volume(path, mask.voxels, mask.grid)
-        print(f"{short(path)}: 0 background, 1 liver, 2 tumour")
+        write_volume(job.mask, mask, note=outputs.mask_note(mask, made))
+        tqdm.write(f"{short(job.mask)}: 0 background, 1 liver, 2 tumour")
 
 
 def _write_probabilities(prediction: "Prediction", mask: Path) -> None:
-    """Bytes in 1/255, in a folder beside the mask's, as masks are scored by folders."""
-    stem = mask.parent / "probabilities" / volume_name(mask).removesuffix(".dcm")
-    for least, name in ((1, "liver"), (2, "tumour")):
-        path = stem.with_name(f"{stem.name}_{name}.nii.gz")
-        write_volume(path, prediction.probability(least), prediction.grid, slope=1 / 255)
-        print(f"{short(path)}: 0 to 1")
+    """Bytes in 1/255."""
+    for least, name in outputs.MAPS.items():
+        path, voxels = outputs.map_path(mask, name), prediction.probability(least)
+        note = outputs.map_note(name)
+        write_volume(path, voxels, prediction.grid, slope=1 / 255, note=note)
+        tqdm.write(f"{short(path)}: 0 to 1")
 
 
 def _write_report(folder: Path, scan: Volume, mask: Volume, table: "LesionTable") -> None:
     from liverlib.view.report.scan_report import write_scan_report
 
-    print("\n".join(str(short(path)) for path in write_scan_report(folder, scan, mask, table)))
+    tqdm.write("\n".join(str(short(path)) for path in write_scan_report(folder, scan, mask, table)))

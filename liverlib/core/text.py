@@ -75,5 +75,9 @@ def natural_key(name: str) -> list[int | str]:
 
 
 def printable(name: str) -> str:
-    """A file's name that every terminal, page and table can show; bytes beyond UTF-8 as ``\\udce9``."""
+    r"""A file's name as text that pages and tables can hold: other bytes than UTF-8 are escaped.
+
+    >>> printable("caf\udce9")
+    'caf\\udce9'
+    """
     return name.encode("utf-8", "backslashreplace").decode()

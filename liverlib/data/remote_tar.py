@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ FOLDERS = ("imagesTr", "labelsTr", "imagesTs")
 _ELSEWHERE = (
     "Use a mirror, or download the tar with a browser and give its path: --url Task03_Liver.tar."
 )
+_NAME = re.compile(rf"({'|'.join(FOLDERS)})/[^./\\][^/\\]*\.nii(\.gz)?")
 _Result = TypeVar("_Result")
 
 
@@ -38,15 +40,31 @@ class Remote:
         from fsspec.core import url_to_fs  # its import takes half a second
 
         self.url = str(url)
+        scheme, separator, _ = self.url.rpartition("://")
+        if separator and scheme not in ("http", "https", "file"):
+            raise LiverlibError(f"{url}: only http:// and https:// can be read. {_ELSEWHERE}")
         self._fs, self._path = url_to_fs(self.url, **_options(self.url))
+        self.length, self.version = self._state()
+
+    def _state(self) -> tuple[int, str]:
+        """Length and version of the file as it is now."""
         info = self._tried(lambda: self._fs.info(self._path))
         if not info.get("size"):
-            raise LiverlibError(f"{url}: its length is not known. {_ELSEWHERE}")
+            raise LiverlibError(f"{self.url}: its length is not known. {_ELSEWHERE}")
         if info.get("partial") is False:
-            raise LiverlibError(f"{url}: the server gives no parts of files. {_ELSEWHERE}")
-        self.length = int(info["size"])
+            raise LiverlibError(f"{self.url}: the server gives no parts of files. {_ELSEWHERE}")
         versions = (info.get(key) for key in ("ETag", "Last-Modified", "mtime"))
-        self.version = next((str(version) for version in versions if version), "")
+        return int(info["size"]), next((str(version) for version in versions if version), "")
+
+    def check_unchanged(self) -> None:
+        """Raises `LiverlibError` where another file has come in the place of this one.
+
+        Bytes that were read before this call are all of one version, unless that came back.
+        """
+        if self._state() != (self.length, self.version):
+            raise LiverlibError(
+                f"{self.url}: was replaced while it was read. Give the same command again."
+            )
 
     def read(self, start: int, size: int) -> bytes:
         """`size` bytes from `start`; faults that may pass are tried again, after growing pauses.
@@ -103,21 +121,34 @@ class Member:
 def tar_members(remote: Remote, kept: Path) -> list[Member]:
     """The scans and labels in a tar, in its order; the file `kept` keeps their list.
 
-    Raises `LiverlibError` where the kept list is of another version of the tar, and for a name
-    that leads out of the folder.
+    Raises `LiverlibError` where the kept list is damaged, of another version of the tar, or of a
+    tar with other files, and for a name that leads out of the folder.
     """
     about = {"url": remote.url, "length": remote.length, "version": remote.version}
-    content = read_json(kept) if kept.is_file() else {}
+    content = _kept_list(kept) if kept.is_file() else {}
+    again = f"Name another folder (--to), or delete {kept.parents[1]}: both must not mix."
     if content.get("url") != remote.url:
-        members = [(member.name, member.size, member.offset) for member in _listed(remote)]
+        members = [[member.name, member.size, member.offset] for member in _listed(remote)]
+        remote.check_unchanged()
+        if content and content["members"] != members:
+            raise LiverlibError(f"{remote.url}: holds other files than {content['url']}. {again}")
         write_json(kept, about | {"members": members})
-        content = read_json(kept)
+        content = _kept_list(kept)
     if any(content[key] != value for key, value in about.items()):
-        raise LiverlibError(
-            f"{remote.url}: is another file than when its list was made. Delete the folder "
-            f"{kept.parent} to begin anew; cases that are complete stay."
-        )
+        raise LiverlibError(f"{remote.url}: is another file than when its list was made. {again}")
     return [Member(name, size, remote, offset) for name, size, offset in content["members"]]
+
+
+def _kept_list(path: Path) -> dict[str, Any]:
+    """The list as it was kept; raises `LiverlibError` for what is none."""
+    content = read_json(path)
+    with suppress(TypeError, ValueError):  # JSON of another kind
+        if {"url", "length", "version", "members"} <= set(content) and all(
+            _NAME.fullmatch(name) and type(size) is type(offset) is int and min(size, offset) >= 0
+            for name, size, offset in content["members"]
+        ):
+            return content
+    raise LiverlibError(f"{path}: no list of a tar's files. Delete it, and try again.")
 
 
 def _listed(remote: Remote) -> list[Member]:

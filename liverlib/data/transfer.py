@@ -88,6 +88,11 @@ class Transfer:
         for _ in range(2):
             self._fill(part, member)
             try:
+                member.remote.check_unchanged()
+            except LiverlibError:
+                part.unlink()  # it may hold bytes of both
+                raise
+            try:
                 return part, self._verified_shape(part)
             except LiverlibError as error:
                 fault = error

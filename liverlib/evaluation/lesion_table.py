@@ -5,21 +5,28 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol
 
 import numpy as np
-from scipy import ndimage
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, cKDTree
 from scipy.spatial.distance import pdist
 
-from liverlib.core.arrays import Box, ratio, to_box
+from liverlib.core.arrays import (
+    Box,
+    content_box,
+    count_classes,
+    enough_memory,
+    find_pieces,
+    ratio,
+)
 from liverlib.core.errors import LiverlibError
 from liverlib.io.volume import Grid, Volume
 
-from .surface_distance import nearest, surface
+from .surface_distance import search_tree, surface
 
 TUMOUR = 2
+MOST_MEASURED = 10_000  # lesions in a mask; more is noise
+SURFACE_SLAB = 32  # slices whose surface is looked for at once
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,8 @@ class PredictionLike(Protocol):
 def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
     """Every lesion of a scan's mask, measured; of a prediction with probabilities and spread.
 
-    Raises `LiverlibError` where scan, mask and probabilities are not of one shape.
+    Raises `LiverlibError` where scan, mask and probabilities are not of one shape, where the mask
+    holds more than 10,000 lesions, and where memory is short.
 
     Args:
         scan: in Hounsfield units.
@@ -107,12 +115,15 @@ def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
             f"{mask.name}: shapes {', '.join(str(array.shape) for array in given)} of scan, mask "
             "and probabilities differ. Bring all to the scan's own grid first."
         )
-    rim = _liver_surface(mask) if mask.grid.spacing_known else np.empty((0, 3))
-    lesions = [
-        _measured(number, part, box, scan, mask.grid, probability, rim)
-        for number, (part, box) in enumerate(_parts(mask.voxels), 1)
-    ]
-    liver, tumour = (int(np.count_nonzero(mask.voxels >= c)) for c in (1, TUMOUR))
+    with enough_memory(mask.name, mask.grid.shape):
+        parts = _parts(mask.voxels, None, mask.name)
+        rim = _liver_surface(mask) if mask.grid.spacing_known else None
+        lesions = [
+            _measured(number, part, box, scan, mask.grid, probability, rim)
+            for number, (part, box) in enumerate(parts, 1)
+        ]
+        _, healthy, tumour = count_classes(mask.voxels)
+    liver = healthy + tumour
     return LesionTable(
         scan.name, bool(mask.grid.spacing_known), liver * mask.grid.voxel_ml,
         tumour * mask.grid.voxel_ml, ratio(tumour, liver), lesions, tuple(volumes),
@@ -124,7 +135,8 @@ def find_lesions(
 ) -> list[Lesion]:
     """The lesions of an array of classes on `grid`, largest first, at most `most`.
 
-    Connected by faces (6 neighbours), as LiTS counts them with ``scipy.ndimage.label``.
+    Connected by faces (6 neighbours), as LiTS counts them with ``scipy.ndimage.label``. Raises
+    `LiverlibError` for more than 10,000 where `most` is None.
 
     Args:
         classes: (X, Y, Z): 0 background, 1 liver, 2 tumour.
@@ -135,8 +147,7 @@ def find_lesions(
     >>> len(find_lesions(label.voxels, label.grid))
     1
     """
-    parts = islice(_parts(classes), most)
-    return [_lesion(part, box, grid, other) for part, box in parts]
+    return [_lesion(part, box, grid, other) for part, box in _parts(classes, most)]
 
 
 def longest_diameter(points: np.ndarray) -> float:
@@ -146,20 +157,23 @@ def longest_diameter(points: np.ndarray) -> float:
     return float(pdist(points).max(initial=0))
 
 
-def _parts(classes: np.ndarray) -> Iterator[tuple[np.ndarray, Box]]:
-    """Each lesion as a small mask and the box that it fills, largest first."""
-    tumours = ndimage.find_objects((classes == TUMOUR).view(np.uint8))
-    if not tumours:
-        return
-    components, _ = ndimage.label(classes[tumours[0]] == TUMOUR)  # a scan is mostly not tumour
-    sizes = np.bincount(components.ravel())[1:]
-    boxes = ndimage.find_objects(components)
-    for i in np.argsort(-sizes, kind="stable"):
-        box = to_box(
-            slice(whole.start + part.start, whole.start + part.stop)
-            for whole, part in zip(tumours[0], boxes[i], strict=True)
+def check_count(count: int, name: str) -> None:
+    """Refuses more lesions than a mask of a patient can hold, as a `LiverlibError`."""
+    if count > MOST_MEASURED:
+        raise LiverlibError(
+            f"{name}: holds {count:,} separate tumours: not a segmentation. Check that its classes "
+            f"are right; at most {MOST_MEASURED:,} tumours are measured."
         )
-        yield components[boxes[i]] == i + 1, box
+
+
+def _parts(
+    classes: np.ndarray, most: int | None, name: str = "the mask"
+) -> Iterator[tuple[np.ndarray, Box]]:
+    """Each lesion, or the largest, as a small mask and the box that it fills, largest first."""
+    pieces = find_pieces(classes, TUMOUR)
+    if most is None:
+        check_count(len(pieces.sizes), name)
+    return map(pieces.part, np.argsort(-pieces.sizes, kind="stable")[:most].tolist())
 
 
 def _lesion(part: np.ndarray, box: Box, grid: Grid, other: np.ndarray | None) -> Lesion:
@@ -184,7 +198,7 @@ def _measured(
     scan: Volume,
     grid: Grid,
     probability: np.ndarray | None,
-    rim: np.ndarray,
+    rim: cKDTree | None,
 ) -> MeasuredLesion:
     inside = np.argwhere(part) + [side.start for side in box]
     world = inside @ grid.affine[:3, :3].T + grid.affine[:3, 3]
@@ -203,13 +217,29 @@ def _measured(
         longest_mm=longest_diameter(world) if known else np.nan,
         mean_hu=float(scan.voxels[box][part].mean(dtype=np.float64)),
         centroid=(right, front, head),
-        to_surface_mm=float(nearest(world, rim).min()) if len(rim) else np.nan,
+        to_surface_mm=float(rim.query(world)[0].min()) if rim else np.nan,
         probability=mean_probability,
     )
 
 
-def _liver_surface(mask: Volume) -> np.ndarray:
-    """(N, 3), in world mm: the liver's outermost voxels. Where the scan cuts it, there is none."""
-    padded = np.pad(mask.voxels > 0, 1, mode="edge")
-    rim = np.argwhere(surface(padded, connectivity=1)[1:-1, 1:-1, 1:-1])
-    return rim @ mask.grid.affine[:3, :3].T + mask.grid.affine[:3, 3]
+def _liver_surface(mask: Volume) -> cKDTree | None:
+    """The liver's outermost voxels in world mm; None without any. Where the scan cuts the liver,
+    there is no surface."""
+    box, points = content_box(mask.voxels), [np.zeros((0, 3), int)]
+    low, high = ([getattr(side, edge) for side in box] for edge in ("start", "stop"))
+    for start in range(low[2], high[2], SURFACE_SLAB):
+        first, last = np.array([*low[:2], start]), [*high[:2], min(start + SURFACE_SLAB, high[2])]
+        padded = mask.voxels[  # beyond the scan its outermost voxels are repeated
+            np.ix_(
+                *(
+                    np.clip(np.arange(a - 1, b + 1), 0, n - 1)
+                    for a, b, n in zip(first, last, mask.voxels.shape, strict=True)
+                )
+            )
+        ]
+        rim = surface(padded > 0, connectivity=1)[1:-1, 1:-1, 1:-1]
+        points.append(np.argwhere(rim) + first)
+    rim = np.concatenate(points)
+    if not len(rim):
+        return None
+    return search_tree(rim @ mask.grid.affine[:3, :3].T + mask.grid.affine[:3, 3])

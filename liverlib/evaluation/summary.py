@@ -79,18 +79,20 @@ class Summary:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], path: str | Path = "") -> "Summary":
-        """What `to_dict` gave; raises `LiverlibError` for another schema."""
-        if values.get("schema") != SCHEMA:
-            raise LiverlibError(
-                f"{path}: scores of schema {values.get('schema')}, this liverlib reads {SCHEMA}. "
-                "Delete the file and score again."
+        """What `to_dict` gave; raises `LiverlibError` for another schema and for a damaged one."""
+        schema = values.get("schema") if isinstance(values, Mapping) else None
+        again = "Delete it and score again."
+        if schema != SCHEMA:
+            raise LiverlibError(f"{path}: scores of schema {schema}, expected {SCHEMA}. {again}")
+        try:
+            return cls(
+                [_case(case) for case in values["cases"]],
+                [_plain(Measure, measure) for measure in values["measures"]],
+                {name: _plain(LesionCounts, counts) for name, counts in values["lesions"].items()},
+                {name: EmptyCounts(**counts) for name, counts in values["empty"].items()},
             )
-        return cls(
-            [_case(case) for case in values["cases"]],
-            [_plain(Measure, measure) for measure in values["measures"]],
-            {name: _plain(LesionCounts, counts) for name, counts in values["lesions"].items()},
-            {name: EmptyCounts(**counts) for name, counts in values["empty"].items()},
-        )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise LiverlibError(f"{path}: damaged scores ({error!r}). {again}") from error
 
     def save(self, folder: str | Path) -> Path:
         """Writes evaluation.json (everything), measures.csv and cases.csv into a folder."""
@@ -185,9 +187,8 @@ def _burden(cases: Sequence[CaseResult]) -> list[Measure]:
 
 def _empty(results: Iterable[ObjectResult]) -> EmptyCounts:
     kinds = [(bool(r.reference_voxels), bool(r.predicted_voxels)) for r in results]
-    return EmptyCounts(
-        *(kinds.count(kind) for kind in ((False, False), (False, True), (True, False)))
-    )
+    order = (False, False), (False, True), (True, False)
+    return EmptyCounts(*map(kinds.count, order))
 
 
 def _rows(measures: Sequence[Measure]) -> list[dict]:
@@ -236,14 +237,13 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _case(values: Mapping[str, Any]) -> CaseResult:
-    by_size = {size: _plain(LesionCounts, counts) for size, counts in values["by_size"].items()}
     script = values["lits_script"]
     parsed = {
         "liver": _plain(ObjectResult, values["liver"]),
         "tumour": _plain(ObjectResult, values["tumour"]),
         "iou_0": _plain(LesionCounts, values["iou_0"]),
         "iou_50": _plain(LesionCounts, values["iou_50"]),
-        "by_size": by_size,
+        "by_size": {k: _plain(LesionCounts, counts) for k, counts in values["by_size"].items()},
         "detected": [_plain(ObjectResult, lesion) for lesion in values["detected"]],
         "lits_script": ScriptCase.from_dict(script) if script else None,
     }
@@ -252,5 +252,8 @@ def _case(values: Mapping[str, Any]) -> CaseResult:
 
 def _plain(cls: type, values: Mapping[str, Any]) -> Any:
     """A record of numbers; null stands for NaN in JSON, where a field is a float."""
-    floats = {field.name for field in fields(cls) if field.type in (float, "float")}
-    return cls(**{k: np.nan if v is None and k in floats else v for k, v in values.items()})
+    kinds = {field.name: field.type for field in fields(cls)}
+    record = {k: np.nan if v is None and kinds[k] is float else v for k, v in values.items()}
+    if wrong := [k for k, v in record.items() if kinds[k] in (int, float) and isinstance(v, str)]:
+        raise ValueError(f"{wrong[0]} is no number")
+    return cls(**record)

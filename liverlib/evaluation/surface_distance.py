@@ -84,7 +84,12 @@ def nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """From each of (N, 3) points to the nearest of the others; inf where there are none."""
     if not len(others) or not len(points):
         return np.full(len(points), np.inf)
-    return cKDTree(others, balanced_tree=False, compact_nodes=False).query(points)[0]
+    return search_tree(others).query(points)[0]
+
+
+def search_tree(points: np.ndarray) -> cKDTree:
+    """A tree that finds the nearest of (N, 3) points."""
+    return cKDTree(points, balanced_tree=False, compact_nodes=False)
 
 
 def _eroded(mask: np.ndarray, axis: int) -> np.ndarray:

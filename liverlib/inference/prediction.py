@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from liverlib.core.arrays import Box
+from liverlib.core.arrays import Box, count_classes, enough_memory
 from liverlib.io.volume import Grid, Volume
 from liverlib.preprocessing.cube import Cube
 
@@ -42,7 +42,8 @@ class StageOutput:
 class Prediction:
     """The outcome of one or two stages for a scan of this grid.
 
-    Post-processing changes the mask, never the probabilities.
+    Post-processing changes the mask, never the probabilities. Masks and maps raise `LiverlibError`
+    where memory is short.
 
     >>> write_volume("mask.nii.gz", prediction.mask)
     """
@@ -56,7 +57,8 @@ class Prediction:
     def mask(self) -> Volume:
         """0 background, 1 liver, 2 tumour, by the mean of all probabilities."""
         located = [(stage.cube, stage.kept) for stage in self.stages]
-        return Volume(self._merged(located, self.stages[0].box), self.grid, self.name)
+        with enough_memory(self.name, self.grid.shape):
+            return Volume(self._merged(located, self.stages[0].box), self.grid, self.name)
 
     @cached_property
     def tumour_ml_each(self) -> tuple[float, ...]:
@@ -65,8 +67,9 @@ class Prediction:
         count = max(len(stage.probabilities) for stage in self.stages)
         if count < 2:
             return ()
-        masks = (self._nth(n) for n in range(count))
-        return tuple(float(np.count_nonzero(mask == 2) * self.grid.voxel_ml) for mask in masks)
+        with enough_memory(self.name, self.grid.shape):
+            tumours = [count_classes(self._nth(n))[2] for n in range(count)]
+        return tuple(float(voxels * self.grid.voxel_ml) for voxels in tumours)
 
     def probability(self, least: int) -> np.ndarray:
         """Probability of class `least` or a higher one, (X, Y, Z) uint8 in 1/255.
@@ -74,11 +77,12 @@ class Prediction:
         1 asks for the liver with its tumours, 2 for tumour.
         """
         coarse, *roi = [(stage.cube, stage.mean) for stage in self.stages]
-        values = np.zeros(self.grid.shape, np.uint8, order="F")
         parts = [(coarse[0].box, coarse[0].slabs(coarse[1], coarse[0].box))]
         parts += [(stage[0].box, blended(coarse, stage, self.grid.spacing)) for stage in roi]
-        for box, slabs in parts:
-            fill(values[box], (np.rint(255 * slab[least - 1]) for slab in slabs))
+        with enough_memory(self.name, self.grid.shape):
+            values = np.zeros(self.grid.shape, np.uint8, order="F")
+            for box, slabs in parts:
+                fill(values[box], (np.rint(255 * slab[least - 1]) for slab in slabs))
         return values
 
     def _nth(self, n: int) -> np.ndarray:

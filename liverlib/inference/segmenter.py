@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from liverlib.core.arrays import Box
+from liverlib.core.arrays import Box, enough_memory
 from liverlib.core.device import best_device, mixed_precision
 from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import from_dict
@@ -101,7 +101,14 @@ class Segmenter:
         return cls(ready["coarse"], ready.get("roi"))
 
     def predict(self, scan: Volume) -> Prediction:
-        """What the stages predict of a scan in Hounsfield units: a mask, and how probable it is."""
+        """What the stages predict of a scan in Hounsfield units: a mask, and how probable it is.
+
+        Raises `LiverlibError` where memory is short.
+        """
+        with enough_memory(scan.name, scan.grid.shape):
+            return self._predicted(scan)
+
+    def _predicted(self, scan: Volume) -> Prediction:
         shifts = SHIFTS if self.tta else SHIFTS[:1]
         stages = [self.coarse.run(scan, shifts=shifts, settings=self.settings)]
         coarse = stages[0]

@@ -1,5 +1,8 @@
 """NIfTI files: reads a scan in Hounsfield units or a label of classes, and writes volumes."""
 
+import errno
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,10 +11,12 @@ import numpy as np
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
-from liverlib.core.text import natural_key
+from liverlib.core.text import natural_key, printable
 
 from .nifti_bytes import create, read_nifti, read_nifti_header
 from .volume import CLASSES, Grid, Volume
+
+_NIFTI = re.compile(r"\.nii(\.gz)?\Z", re.IGNORECASE)
 
 
 def read_nifti_scan(path: str | Path) -> Volume:
@@ -19,14 +24,14 @@ def read_nifti_scan(path: str | Path) -> Volume:
 
     Raises `LiverlibError` for anything but a readable 3D volume of finite numbers.
     """
-    header, raw = read_nifti(Path(path))
+    header, raw = read_nifti(_checked(path))
     voxels = _hounsfield(raw, *_slope_inter(path, header))
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
         raise LiverlibError(
             f"{path}: holds NaN or infinite voxels. Replace them, with -1024 (air) for instance."
         )
     grid = _grid(path, header)
-    return Volume(grid.to_ras(voxels), grid, volume_name(path))
+    return Volume(grid.to_ras(voxels), grid, printable(volume_name(path)))
 
 
 def read_label(
@@ -43,7 +48,7 @@ def read_label(
 
     >>> label = read_label("label.nii.gz", like=scan)
     """
-    header, raw = read_nifti(Path(path))
+    header, raw = read_nifti(_checked(path))
     slope, inter = _slope_inter(path, header)
     if (slope, inter) != (1, 0):
         raw = raw * slope + inter
@@ -53,11 +58,16 @@ def read_label(
     grid = _grid(path, header)
     if like is not None and not grid.matches(like.grid):
         raise LiverlibError(_mismatch(path, grid, like))
-    return Volume(grid.to_ras(raw.astype(np.uint8, copy=False)), grid, volume_name(path))
+    name = printable(volume_name(path))
+    return Volume(grid.to_ras(raw.astype(np.uint8, copy=False)), grid, name)
 
 
 def write_volume(
-    path: str | Path, volume: Volume | np.ndarray, grid: Grid | None = None, slope: float = 1.0
+    path: str | Path,
+    volume: Volume | np.ndarray,
+    grid: Grid | None = None,
+    slope: float = 1.0,
+    note: str = "",
 ) -> None:
     """Writes a volume as a NIfTI file with the affine, orientation and units of its grid's file.
 
@@ -68,6 +78,8 @@ def write_volume(
         volume: a volume, or voxels (X, Y, Z) in RAS order.
         grid: of the voxels; a volume has its own.
         slope: factor by which readers multiply the voxels.
+        note: the header's description (``descrip``), of at most 79 ASCII characters. That of the
+            grid's own file is dropped: it described that file.
 
     >>> write_volume("mask.nii.gz", prediction.mask)
     """
@@ -79,6 +91,7 @@ def write_volume(
     header.set_data_shape(stored.shape)
     header.set_data_dtype(voxels.dtype)
     header.set_slope_inter(slope, 0)
+    header["descrip"] = note
     header["cal_min"] = header["cal_max"] = 0
     header["magic"], header["vox_offset"] = header.single_magic, header.single_vox_offset
     header.extensions.clear()
@@ -90,13 +103,13 @@ def write_volume(
 
 
 def volume_name(path: str | Path) -> str:
-    """The file's name without ``.nii`` or ``.nii.gz``."""
-    return Path(path).name.removesuffix(".gz").removesuffix(".nii")
+    """The file's name without ``.nii`` or ``.nii.gz``, in letters of either case."""
+    return re.sub(r"(\.nii)?(\.gz)?\Z", "", Path(path).name, count=1, flags=re.IGNORECASE)
 
 
 def read_header(path: str | Path) -> Grid:
     """The grid of a file without reading its voxels."""
-    return _grid(path, read_nifti_header(Path(path)))
+    return _grid(path, read_nifti_header(_checked(path)))
 
 
 def _slope_inter(path: str | Path, header: nib.Nifti1Header) -> tuple[float, float]:
@@ -154,7 +167,33 @@ def _mismatch(path: str | Path, grid: Grid, like: Volume) -> str:
 
 
 def nifti_files(folder: Path) -> list[tuple[str, Path]]:
-    """Name and path of each NIfTI file in a folder, numbers in order; hidden files are left out."""
-    paths = [path for path in folder.glob("[!.]*.nii*") if path.name.endswith((".nii", ".nii.gz"))]
+    """Name and path of each NIfTI file in a folder, numbers in order; hidden files are left out.
+
+    Raises `LiverlibError` where the folder cannot be listed.
+    """
+    try:
+        listed = [path for path in folder.iterdir() if not path.is_dir()] if folder.is_dir() else []
+    except OSError as error:
+        raise LiverlibError(f"{folder}: cannot be listed ({error.strerror}).") from error
+    paths = [path for path in listed if _NIFTI.search(path.name) and path.name[0] != "."]
     paths.sort(key=lambda path: natural_key(path.name))
-    return [(volume_name(path), path) for path in paths]
+    return [(printable(volume_name(path)), path) for path in paths]
+
+
+def _checked(path: str | Path) -> Path:
+    """The path; refuses what is no file: opening a pipe would wait for ever."""
+    path = Path(path)
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LiverlibError(f"{path}: a loop of links. Name the file itself.") from error
+        if os.path.islink(path):
+            raise LiverlibError(
+                f"{path}: a link to {os.readlink(path)}, no such file. Fetch it first, with "
+                "`datalad get` for instance."
+            ) from error
+        return path  # the reader says what is wrong
+    if not path.is_file() and not path.is_dir():
+        raise LiverlibError(f"{path}: a pipe or a device. Save the volume to a file first.")
+    return path

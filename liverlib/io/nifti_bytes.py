@@ -176,8 +176,6 @@ def _open(path: Path) -> BufferedIOBase:
 def _refusals(path: str | Path) -> Iterator[None]:
     """Turns readers' errors on missing, truncated and corrupt files into `LiverlibError`."""
     try:
-        if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for
-            raise LiverlibError(f"{path}: a folder or a pipe, no file. Name a NIfTI file.")
         yield
     except LiverlibError:
         raise

@@ -6,6 +6,7 @@ Files are only hashed anew where their place, size or times have changed.
 """
 
 import hashlib
+import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -24,6 +25,9 @@ from .cube import Cube, CubeSettings, to_cube
 
 CUBE_VERSION = 3  # raised when equal scans and settings come to give other cubes
 NOTES = "seen"  # the folder of notes: which content a file had
+_DIGEST = re.compile(r"[0-9a-f]{12}")
+_CUBE = re.compile(r"[^.].*-[0-9a-f]{12}\.safetensors")
+_PART = re.compile(r"\..*part\.(.*-)?[0-9a-f]{12}(\.safetensors)?|\..*part\.settings\.json")
 FRESH = 2_000_000_000  # ns; a file this young may yet change without its times telling
 
 
@@ -82,31 +86,47 @@ class CubeGroup:
 def cube_groups(folder: str | Path) -> list[CubeGroup]:
     """What the cache holds, the latest used first."""
     groups = []
-    for subfolder in {path.parent for path in Path(folder).glob("*/*.safetensors")}:
-        cubes = sorted(subfolder.glob("[!.]*.safetensors"))
-        used = max(cube.stat().st_mtime for cube in cubes)
-        groups.append(CubeGroup(subfolder, cubes, sum(map(size_on_disk, cubes)), used))
+    for subfolder in _folders(folder):
+        if cubes := _files(subfolder, _CUBE):
+            used = max(cube.stat().st_mtime for cube in cubes)
+            groups.append(CubeGroup(subfolder, cubes, sum(map(size_on_disk, cubes)), used))
     return sorted(groups, key=lambda group: -group.used)
 
 
 def prune(folder: str | Path, days: float) -> int:
-    """Removes the cubes not used for so many days, and what killed processes left; bytes freed."""
+    """Removes the cubes not used for so many days, and what killed processes left; bytes freed.
+
+    Links are not followed. What is not named as the cache names its own files stays.
+    """
     before, freed = time.time() - days * 86_400, 0
-    for path in Path(folder).glob("*/*"):
-        with suppress(FileNotFoundError):  # another process may be faster
-            stat = path.stat()
-            made_here = path.suffix == ".safetensors" or path.parent.name == NOTES
-            if made_here and stat.st_mtime <= before:
-                size = size_on_disk(path)
-                path.unlink()
-                freed += size
-    for subfolder in Path(folder).glob("*"):
-        emptied = subfolder.is_dir() and not any(subfolder.glob("*.safetensors"))
-        if emptied and subfolder.name != NOTES:
-            (subfolder / "settings.json").unlink(missing_ok=True)
+    notes = [note for note in Path(folder).glob(NOTES) if not note.is_symlink()]
+    written = [(path, _files(path, _CUBE, _PART)) for path in _folders(folder)]
+    written += [(path, _files(path, _DIGEST, _PART)) for path in notes]
+    for subfolder, paths in written:
+        for path in paths:
+            with suppress(FileNotFoundError):  # another process may be faster
+                if path.lstat().st_mtime <= before:
+                    size = size_on_disk(path)
+                    path.unlink()
+                    freed += size
+        if subfolder.name != NOTES and not _files(subfolder, _CUBE, _PART):
+            for note in _files(subfolder, re.compile(r"settings\.json")):
+                note.unlink(missing_ok=True)
             with suppress(OSError):  # it holds something of the user's
                 subfolder.rmdir()
     return freed
+
+
+def _folders(folder: str | Path) -> list[Path]:
+    """The cache's own folders of cubes, named by a digest; links are left out."""
+    folders = [path for path in Path(folder).glob("*") if _DIGEST.fullmatch(path.name)]
+    return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
+
+
+def _files(folder: Path, *names: re.Pattern[str]) -> list[Path]:
+    """The plain files in a folder whose whole name matches; links are left out."""
+    paths = [path for path in folder.glob("*") if any(n.fullmatch(path.name) for n in names)]
+    return sorted(path for path in paths if path.is_file() and not path.is_symlink())
 
 
 def _outcome(case: Case, settings: CubeSettings, folder: Path) -> Path | LiverlibError:

@@ -8,6 +8,7 @@ from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
 
 History = list[dict[str, float]]
+REWRITE = "Delete it and give the command again: last.safetensors beside it keeps the rows."
 
 
 def quality(row: dict[str, float]) -> float:
@@ -39,9 +40,20 @@ def write_history(path: Path, history: History) -> None:
 
 
 def read_history(path: str | Path) -> History:
-    """The rows of a ``history.csv``."""
-    with open(path, newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    """The rows of a ``history.csv``; raises `LiverlibError` where it is cut off or no such file."""
+    try:
+        text = Path(path).read_text()
+        rows = [
+            {key: float(value) for key, value in row.items()}
+            for row in csv.DictReader(text.splitlines())
+        ]
+    except OSError as error:
+        raise LiverlibError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise LiverlibError(f"{path}: damaged ({error}). {REWRITE}") from error
+    if not rows or not text.endswith("\n"):
+        raise LiverlibError(f"{path}: empty or cut off. {REWRITE}")
+    return rows
 
 
 def finished(folder: Path, epochs: int) -> History:

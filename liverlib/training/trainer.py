@@ -4,7 +4,6 @@ Accelerate knows the devices: the same step runs on a CPU, a GPU, or many in sev
 each of which sees its share of the batch. Checkpoints are plain tensors and JSON.
 """
 
-import json
 import math
 from contextlib import nullcontext
 from copy import deepcopy
@@ -14,21 +13,20 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import AutocastKwargs
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from liverlib.core.device import best_device, is_accurate, precision
 from liverlib.core.errors import LiverlibError
-from liverlib.core.files import atomic
 from liverlib.core.settings import to_dict
 from liverlib.models.losses import LOSSES, class_targets
 from liverlib.models.unet import UNet3D
+from liverlib.models.weights import read_tensors, write_tensors
 
 from .history import History, quality
 from .settings import TrainSettings
 
 PATIENCE = 10  # steps without a usable gradient, in a row
+RESTART = "Delete it to train this stage from its start, or copy it again."
 
 
 class Trainer:
@@ -168,16 +166,22 @@ class Trainer:
             "refused": self.refused,
             "scaler": scaler.state_dict() if scaler else None,
         }
-        with atomic(path) as temporary:
-            save_file(tensors, temporary, {"trainer": json.dumps(kept)})
+        write_tensors(path, tensors, "trainer", kept)
 
     def load(self, path: Path) -> None:
-        """Goes on from a saved state; raises `LiverlibError` where other settings made it."""
-        with safe_open(path, "pt") as file:
-            kept = json.loads(file.metadata()["trainer"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        """Goes on from a saved state; raises `LiverlibError` where other settings made it, and
+        for a damaged file."""
+        kept, tensors = read_tensors(path, "trainer", "a training's checkpoint", RESTART)
+        if not {"settings", "history", "refused", "scaler"} <= set(kept):
+            raise LiverlibError(f"{path}: its description is damaged. {RESTART}")
         if kept["settings"] != to_dict(self.settings):
             raise LiverlibError(f"{path}: made with other settings. Choose another run's name.")
+        try:
+            self._restore(kept, tensors)
+        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise LiverlibError(f"{path}: does not fit this network. {RESTART}") from error
+
+    def _restore(self, kept: dict, tensors: dict[str, Tensor]) -> None:
         self.network.load_state_dict(_below("network.", tensors))
         self.ema.load_state_dict(_below("ema.", tensors))
         state: dict[int, dict] = {}

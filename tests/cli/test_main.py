@@ -1,5 +1,8 @@
 """What a user reads who made a mistake, in one line, and the exit codes."""
 
+import subprocess
+import sys
+
 import pytest
 
 from liverlib import __version__
@@ -46,3 +49,11 @@ def test_every_command_has_help_and_the_version_is_told(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert capsys.readouterr().out == f"liverlib {__version__}\n"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_help_is_printed_in_every_encoding_and_tells_the_exit_codes(encoding):
+    words = [sys.executable, "-m", "liverlib.cli.main", "--help"]
+    done = subprocess.run(words, capture_output=True, env={"PYTHONIOENCODING": encoding})
+    assert done.returncode == 0, done.stderr
+    assert b"exit codes:" in done.stdout and not done.stderr

@@ -1,7 +1,9 @@
+import os
+
 import numpy as np
 import pytest
 
-from liverlib.core.text import format_value, natural_key, number, table
+from liverlib.core.text import format_value, natural_key, number, printable, table
 
 
 def test_columns_are_aligned_under_their_names():
@@ -43,3 +45,9 @@ def test_an_unknown_number_is_a_dash_or_what_the_caller_says(value):
 
 def test_names_are_sorted_by_the_numbers_in_them():
     assert sorted(["liver_10", "liver_2", "a"], key=natural_key) == ["a", "liver_2", "liver_10"]
+
+
+def test_names_are_sorted_and_printed_whatever_their_bytes():
+    names = [os.fsdecode(b"caf\xe9"), "scan_2²", "scan_10"]
+    assert sorted(names, key=natural_key) == [names[0], "scan_2²", "scan_10"]
+    assert [printable(name) for name in names] == [r"caf\udce9", "scan_2²", "scan_10"]

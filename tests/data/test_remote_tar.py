@@ -1,9 +1,10 @@
 """The list of a remote tar: what it costs, and what is refused."""
 
+import itertools
 import tarfile
 
 import pytest
-from web import CASES, Web, content, tar_of, tarred
+from web import CASES, Web, content, only, tar_of, tarred
 
 from liverlib.core.errors import LiverlibError
 from liverlib.data import download, remote_tar
@@ -58,8 +59,71 @@ def test_a_server_that_is_not_there_is_an_error(tmp_path, monkeypatch):
 def test_a_tar_that_changed_is_refused(web, tmp_path):
     download.fetch(1, web.url, tmp_path)
     web.etag = '"2"'
-    with pytest.raises(LiverlibError, match=r"another file than when its list was made. Delete"):
+    with pytest.raises(
+        LiverlibError, match=r"another file than when its list was made.*another folder"
+    ):
         download.fetch(2, web.url, tmp_path)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_tar_that_is_replaced_midway_leaves_no_file_of_it(web, tmp_path, listed):
+    """At the second request: within its list, or within the first case."""
+    if listed:
+        tar_members(Remote(web.url), tmp_path / ".download" / "list.json")
+    asked = itertools.count(1)
+
+    def replace_it():
+        if next(asked) == 2:
+            web.content, web.etag = web.content[:-1] + b"x", '"2"'
+
+    web.meanwhile = replace_it
+    with pytest.raises(LiverlibError, match="was replaced while it was read"):
+        download.fetch(2, web.url, tmp_path, workers=1)
+    assert content(tmp_path) == {}
+    if listed:
+        with pytest.raises(LiverlibError, match="another file than when its list was made"):
+            download.fetch(2, web.url, tmp_path)
+    else:
+        assert download.fetch(2, web.url, tmp_path) == tmp_path
+
+
+def test_a_tar_from_elsewhere_must_hold_the_same_files(web, dataset, tmp_path):
+    download.fetch(1, web.url, tmp_path / "to")
+    (tmp_path / "mirror.tar").write_bytes(web.content)
+    download.fetch(2, tmp_path / "mirror.tar", tmp_path / "to")
+    assert content(tmp_path / "to") == only(dataset, 0, 1)
+    (tmp_path / "other.tar").write_bytes(tar_of([("T/imagesTr/x.nii.gz", b"1")]))
+    with pytest.raises(LiverlibError, match=r"holds other files than .*mirror.*another folder"):
+        download.fetch(1, tmp_path / "other.tar", tmp_path / "to")
+
+
+@pytest.mark.parametrize("url", ["ftp://host/Task03_Liver.tar", "s3://bucket/a.tar", "x://y"])
+def test_addresses_that_are_not_of_the_web_are_refused(tmp_path, url):
+    with pytest.raises(LiverlibError, match=f"{url}: only http"):
+        download.fetch(1, url, tmp_path)
+
+
+STRANGE = {
+    "a list": "[]",
+    "a number": "3",
+    "empty": "",
+    "no members": '{"url": "U", "length": 1, "version": ""}',
+    "members of another kind": '{"url": "U", "length": 1, "version": "", "members": [1]}',
+    "a name outside": (
+        '{"url": "U", "length": 1, "version": "", "members": [["../../imagesTr/a.nii", 1, 2]]}'
+    ),
+    "a negative size": (
+        '{"url": "U", "length": 1, "version": "", "members": [["imagesTr/a.nii", -1, 2]]}'
+    ),
+}
+
+
+@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
+def test_a_strange_list_is_refused(web, tmp_path, text):
+    (tmp_path / ".download").mkdir()
+    (tmp_path / ".download" / "list.json").write_text(text)
+    with pytest.raises(LiverlibError, match=r"list\.json: .*[Dd]elete it"):
+        download.fetch(1, web.url, tmp_path)
 
 
 def test_a_server_that_lies_about_the_length_is_an_error(web, tmp_path, monkeypatch):

@@ -176,3 +176,20 @@ def test_csv_files_hold_the_same_numbers_and_nothing_where_a_value_is_unknown(su
     for row, measure in zip(rows["measures.csv"], summary.measures, strict=True):
         assert (row["of"], row["measure"]) == (measure.of, measure.measure)
         assert row["value"] == ("" if np.isnan(measure.value) else repr(measure.value))
+
+
+@pytest.mark.parametrize("fault", ["list", "lacks", "text", "null", "empty case"])
+def test_damaged_scores_are_refused_in_a_sentence(summary, tmp_path, fault):
+    values = json.loads(json.dumps(summary.to_dict()))
+    if fault == "list":
+        values = [values]
+    elif fault == "lacks":
+        del values["lesions"]
+    elif fault == "text":
+        values["cases"][0]["liver"]["dice"] = "high"
+    elif fault == "null":
+        values["measures"] = None
+    else:
+        values["cases"][0] = {}
+    with pytest.raises(LiverlibError, match=r"metrics\.json: .*score again"):
+        Summary.from_dict(values, tmp_path / "metrics.json")

@@ -12,7 +12,7 @@ from liverlib.io.volume import Grid
 
 pydicom = pytest.importorskip("pydicom", reason="the extra dicom is not installed")
 
-from dicom_files import AXIAL, CORONAL, VOXELS, write_series  # noqa: E402
+from dicom_files import AXIAL, CORONAL, VOXELS, rewrite, write_series  # noqa: E402
 
 
 def world(direction, origin, step, column, row, k) -> np.ndarray:
@@ -124,7 +124,7 @@ def test_a_slice_of_another_size_is_named(tmp_path):
 
 def test_what_is_not_ct_is_passed_over(tmp_path):
     write_series(tmp_path / "ct")
-    write_series(tmp_path / "ct" / "more", Modality="MR")
+    write_series(tmp_path / "ct" / "more", Modality="MR", SeriesInstanceUID="1.2.4")
     (tmp_path / "ct" / "notes.txt").write_text("nothing")
     (tmp_path / "ct" / "._1.dcm").write_bytes(b"\0" * 200)
     assert read_dicom(tmp_path / "ct").voxels.shape == VOXELS.shape
@@ -174,3 +174,70 @@ def test_one_function_reads_files_and_folders(tmp_path):
     assert find_scans(tmp_path / "ct") == [tmp_path / "ct"]
     for path in [*paths, *find_scans(tmp_path / "ct")]:
         np.testing.assert_array_equal(read_scan(path).voxels, scan.voxels)
+
+
+WRONG_NUMBERS = {
+    "RescaleSlope": [b"", b"steep", b"0", b"inf", b"1\\2"],
+    "RescaleIntercept": [b"", b"deep", b"nan"],
+    "ImagePositionPatient": [b"", b"here", b"1\\2", b"1\\2\\x"],
+    "ImageOrientationPatient": [b"", b"axial", b"1\\0\\0\\1\\0\\0"],
+    "PixelSpacing": [b"", b"wide", b"0.7", b"0.7\\0", b"-1\\0.7"],
+    "Rows": [b"", b"\0\0"],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [(key, text) for key, texts in WRONG_NUMBERS.items() for text in texts]
+)
+def test_attributes_that_are_empty_or_no_numbers_are_named(tmp_path, recwarn, capfd, key, text):
+    path = write_series(tmp_path / "ct")[1]
+    rewrite(path, key, text)
+    recwarn.clear()
+    with pytest.raises(LiverlibError, match=rf"{path.name}: .*({key}|pixels).*again"):
+        read_dicom(tmp_path / "ct")
+    assert not recwarn.list
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(40_000, np.int32), (32_767 + 1024, np.int16), (65_535, np.int32)]
+)
+def test_values_beyond_16_bits_do_not_wrap(tmp_path, value, dtype):
+    path = write_series(tmp_path / "ct")[2]
+    header = pydicom.dcmread(path)
+    pixels = header.pixel_array.copy()
+    pixels[2, 3] = value
+    header.PixelData = pixels.tobytes()
+    header.save_as(path)
+    scan = read_dicom(tmp_path / "ct")
+    assert scan.voxels.max() == value - 1024
+    assert scan.voxels.dtype == dtype
+    assert np.count_nonzero(scan.grid.to_stored(scan.voxels) != VOXELS[:, ::-1]) == 1
+
+
+@pytest.mark.parametrize("fault", ["no magic", "another modality", "no position", "empty"])
+def test_a_damaged_slice_at_the_end_is_not_left_out(tmp_path, fault):
+    path = write_series(tmp_path / "ct")[-1]
+    header = pydicom.dcmread(path)
+    if fault == "another modality":
+        header.Modality = "CU"
+    elif fault == "no position":
+        del header.ImagePositionPatient
+    header.save_as(path)
+    if fault == "no magic":
+        path.write_bytes(path.read_bytes().replace(b"DICM", b"DICN", 1))
+    elif fault == "empty":
+        path.write_bytes(b"")
+    with pytest.raises(LiverlibError, match=rf"{path.name}: .*(Copy|Export|copy) it again"):
+        read_dicom(tmp_path / "ct")
+
+
+def test_a_slice_that_may_not_be_read_is_not_called_corrupt(tmp_path, monkeypatch):
+    write_series(tmp_path / "ct")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pydicom, "dcmread", refuse)
+    with pytest.raises(LiverlibError, match=r"\.dcm: cannot be read \(Permission denied\)"):
+        read_dicom(tmp_path / "ct")

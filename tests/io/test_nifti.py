@@ -119,3 +119,19 @@ def test_a_folders_files_and_their_grids_are_known_without_reading_voxels(tmp_pa
     assert listed == [(volume_name(path), path) for _, path in listed]
     assert [name for name, _ in listed] == ["liver_2", "liver_10"]
     assert read_header(listed[0][1]).shape == NUMBERS.shape
+
+
+def test_a_file_says_what_it_was_told_and_nothing_of_another(tmp_path):
+    affine = np.diag([2.0, 2, 2, 1])
+    scan = read_scan(stored(tmp_path / "scan.nii.gz", NUMBERS, affine, descrip=b"TE=2.1;Time=1200"))
+    for note in ("", "liverlib's"):
+        write_volume(tmp_path / "mask.nii.gz", NUMBERS, scan.grid, note=note)
+        mask = nib.load(tmp_path / "mask.nii.gz")
+        assert mask.header["descrip"].item() == note.encode()
+        np.testing.assert_array_equal(mask.affine, affine)
+        np.testing.assert_array_equal(np.asarray(mask.dataobj), NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.NII.GZ", "a.Nii", "a"])
+def test_a_name_is_without_its_suffixes(name):
+    assert volume_name(f"folder.nii/{name}") == "a"

@@ -1,6 +1,8 @@
 """The bytes of NIfTI files: numbers of every type, checksums, headers that claim too much."""
 
+import errno
 import gzip
+import os
 
 import nibabel as nib
 import numpy as np
@@ -58,3 +60,80 @@ def test_a_packed_file_holds_neither_time_nor_name(tmp_path):
     with create(tmp_path / "c.nii") as file:
         file.write(b"content")
     assert (tmp_path / "c.nii").read_bytes() == b"content"
+
+
+def text_mode(content: bytes) -> bytes:
+    """What a transfer in text mode makes of a file."""
+    return content.replace(b"\n", b"\r\n")
+
+
+LENGTHENED = {
+    "text mode": text_mode,
+    "one byte more": lambda content: content + b"\0",
+    "a byte within": lambda content: content[:400] + b"\0" + content[400:],
+}
+
+
+@pytest.mark.parametrize("change", LENGTHENED.values(), ids=LENGTHENED)
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("read", [read_nifti, verify], ids=["read", "verify"])
+def test_a_file_longer_than_its_header_says_is_refused(tmp_path, change, suffix, read):
+    whole = stored(tmp_path / "whole.nii", NUMBERS, np.eye(4)).read_bytes()
+    assert whole.count(b"\n") == 1  # in a voxel
+    path, content = tmp_path / f"a{suffix}", change(whole)
+    path.write_bytes(content if suffix == ".nii" else gzip.compress(content))
+    with pytest.raises(LiverlibError, match=rf"a{suffix}: longer than its header says.*again"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "change", [text_mode, lambda content: content.replace(b"\r\n", b"\n")], ids=["CR LF", "LF"]
+)
+@pytest.mark.parametrize("nifti", [1, 2])
+@pytest.mark.parametrize("packed", [False, True])
+def test_line_ends_that_were_changed_never_give_other_voxels(tmp_path, change, nifti, packed):
+    voxels = np.frombuffer(b"\r\n\n\r" * 16000, np.int16).reshape(32, 40, 25)
+    image = (nib.Nifti1Image if nifti == 1 else nib.Nifti2Image)(voxels, np.diag([2.0, 2, 2, 1]))
+    content = gzip.compress(image.to_bytes()) if packed else image.to_bytes()
+    path = tmp_path / "a.nii"
+    path.write_bytes(change(content))
+    if path.read_bytes() == content:  # no such pair of bytes in it
+        np.testing.assert_array_equal(read_nifti(path)[1], voxels)
+        return
+    with pytest.raises(LiverlibError, match=r"a\.nii: "):
+        read_nifti(path)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_what_the_system_refuses_is_not_called_corrupt(tmp_path, monkeypatch, number):
+    path = stored(tmp_path / "a.nii.gz", NUMBERS, np.eye(4))
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("liverlib.io.nifti_bytes._open", refuse)
+    with pytest.raises(LiverlibError, match=os.strerror(number)) as caught:
+        read_nifti(path)
+    assert "corrupt" not in str(caught.value)
+
+
+def test_several_gzip_members_and_extension_blocks_are_read(tmp_path, recwarn):
+    image = nib.Nifti1Image(NUMBERS, np.diag([2.0, 2, 2, 1]))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"written by hand"))
+    content = image.to_bytes()
+    members = gzip.compress(content[:401]) + gzip.compress(content[401:])
+    (tmp_path / "a.nii.gz").write_bytes(members)
+    (tmp_path / "a.nii").write_bytes(content[:352] + b"\7\0\0\0" + content[356:])  # odd size
+    for name in ("a.nii", "a.nii.gz"):
+        np.testing.assert_array_equal(read_nifti(tmp_path / name)[1], NUMBERS)
+    assert not recwarn.list
+
+
+def test_nibabels_own_words_do_not_come_before_the_sentence(tmp_path, capfd, caplog):
+    content = bytearray(stored(tmp_path / "a.nii", NUMBERS, np.eye(4)).read_bytes())
+    content[70:74] = b"\xff\xff\x07\x00"  # datatype and bitpix of nothing
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(LiverlibError, match="not a NIfTI file"):
+        read_nifti(tmp_path / "a.nii")
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records

@@ -230,3 +230,33 @@ def test_the_command_lists_what_is_cached(cases, tmp_path, own_home, capsys):
     assert main(["cache"]) == 0
     assert "no cubes" in capsys.readouterr().out
     assert {path.name for path in (own_home / "data" / "cubes").iterdir()} <= {"seen"}
+
+
+def test_pruning_follows_no_link_and_keeps_what_others_wrote(cases, folder, tmp_path):
+    (cube,) = prepare(cases[:1], SETTINGS, folder)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    kept = [mine / name for name in (cube.name, "weights.safetensors", "settings.json")]
+    kept += [folder / "notes" / "weights.safetensors", cube.with_name("weights.safetensors")]
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    for link in (folder / "0123456789ab", folder / "weights", cube.with_name(f"x-{cube.name}")):
+        link.symlink_to(mine if link.parent == folder else mine / cube.name)
+    (folder / "seen").mkdir(exist_ok=True)
+    (folder / "seen" / "note.txt").write_text("mine")
+    left = cube.with_name(f".host-7-ab12.part.{cube.name}")  # by a killed process
+    left.write_bytes(b"half")
+    assert prune(folder, days=0) > 0
+    assert not cube.exists() and not left.exists()
+    assert all(path.read_text() == "mine" for path in [*kept, folder / "seen" / "note.txt"])
+    assert (folder / "0123456789ab").is_symlink()
+    assert not cube_groups(folder)
+
+
+def test_a_linked_cache_is_a_cache(cases, folder, tmp_path):
+    (tmp_path / "big disk").mkdir()
+    folder.symlink_to(tmp_path / "big disk")
+    (cube,) = prepare(cases[:1], SETTINGS, folder)
+    assert prune(folder, days=0) > 0
+    assert not cube.parent.exists()

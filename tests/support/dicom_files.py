@@ -42,3 +42,14 @@ def write_series(
         paths.append(folder / f"{(k * 5) % 7}-{series}.dcm")
         pydicom.dcmwrite(paths[-1], header, enforce_file_format=True)
     return paths
+
+
+def rewrite(path: Path, keyword: str, text: bytes) -> None:
+    """Sets the bytes of an attribute, sensible or not, in a file that `write_series` wrote."""
+    content = path.read_bytes()
+    tag = pydicom.datadict.tag_for_keyword(keyword)
+    start = content.index(tag.to_bytes(4, "little")[2:] + tag.to_bytes(4, "little")[:2])
+    size = int.from_bytes(content[start + 6 : start + 8], "little")
+    text += b" " * (len(text) % 2)
+    length = len(text).to_bytes(2, "little")
+    path.write_bytes(content[: start + 6] + length + text + content[start + 8 + size :])

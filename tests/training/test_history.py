@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from liverlib.core.errors import LiverlibError
 from liverlib.training.history import (
     advice,
     finished,
@@ -61,3 +62,27 @@ def test_rows_reach_tensorboard(tmp_path):
     events = loader.EventAccumulator(str(tmp_path)).Reload()
     scalars = [(event.step, event.value) for event in events.Scalars("train_loss")]
     assert scalars == [(10, 1.0), (20, 0.5)]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "",
+        "epoch,loss\n",
+        "epoch,loss\n1,0.5\n2,0",
+        "epoch\n1,2\n",
+        "epoch,loss\n1\n",
+        "epoch,loss\n1,high\n",
+        "\x00\x80\n",
+    ],
+)
+def test_a_history_that_is_cut_or_empty_is_refused(tmp_path, fault):
+    path = tmp_path / "history.csv"
+    path.write_text(fault, "latin-1")
+    with pytest.raises(
+        LiverlibError, match=r"history\.csv: .*Delete it and give the command again"
+    ):
+        read_history(path)
+    (tmp_path / "weights.safetensors").touch()
+    with pytest.raises(LiverlibError, match="Delete it"):
+        finished(tmp_path, 1)

@@ -1,9 +1,12 @@
 import dataclasses
+import json
 import math
 from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from training_runs import QUICK
 
 from liverlib.core.errors import LiverlibError
@@ -115,3 +118,26 @@ def test_each_round_shows_each_case_once_however_many_processes(cubes, processes
             )
             cases += [shuffled_index(0, draw, len(cubes)) for draw in Trainer.draws(trainer, step)]
     assert sorted(cases) == sorted(4 * list(range(5)))
+
+
+@pytest.mark.parametrize("fault", ["empty", "cut", "flipped", "foreign", "lacks", "another shape"])
+def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path, fault):
+    path = tmp_path / "last.safetensors"
+    Trainer(QUICK, 24).save(path)
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-50] ^= 4
+    contents = {"empty": b"", "cut": whole[:-9], "flipped": bytes(flipped)}
+    path.write_bytes(contents.get(fault, whole))
+    if fault == "foreign":
+        save_file({"a": torch.zeros(1)}, path)
+    elif fault == "lacks":
+        save_file(load_file(path), path, {"trainer": json.dumps({"history": []})})
+    elif fault == "another shape":
+        tensors = {key: value for key, value in load_file(path).items() if "head" not in key}
+        with safe_open(path, "pt") as file:
+            kept = json.loads(file.metadata()["trainer"])
+        del kept["sha256"]  # as earlier versions wrote it
+        save_file(tensors, path, {"trainer": json.dumps(kept)})
+    with pytest.raises(LiverlibError, match=r"last\.safetensors: .*Delete it to train this stage"):
+        Trainer(QUICK, 24).load(path)

@@ -211,6 +211,8 @@ def test_scores_of_another_schema_are_named(folder):
 def test_broken_scores_are_named(folder, change):
     content = json.loads((folder / "metrics.json").read_text())
     write_json(folder / "metrics.json", content | change)
-    with pytest.raises(LiverlibError, match=r"metrics\.json: broken .*Delete it and score"):
+    with pytest.raises(
+        LiverlibError, match=r"metrics\.json: (broken|damaged) .*Delete it and score"
+    ):
         run_report(folder)
     assert not (folder / "report.html").exists()

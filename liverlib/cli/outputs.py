@@ -1,0 +1,206 @@
+"""What `segment` writes, and whether it may: nothing of the user's is written over.
+
+A mask's NIfTI header says that liverlib wrote it, what it was made with, and what it held. So a
+mask need not be made twice, and one that was corrected by hand is not lost.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from liverlib import __version__
+from liverlib.core.errors import LiverlibError
+from liverlib.core.files import is_newer
+from liverlib.core.settings import digest
+from liverlib.core.text import NOT_MEDICAL
+from liverlib.io.nifti import read_header, read_label, volume_name
+from liverlib.io.scan import scan_name
+from liverlib.io.volume import Volume
+
+MAPS = {1: "liver", 2: "tumour"}  # of probability: the least class, and the file's name
+WARNING = NOT_MEDICAL.partition(":")[0]  # a description has 79 characters
+_NOTE = re.compile(rf"liverlib \S+ (?:mask (\w+) (\w+)|probability of \w+); {WARNING}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A scan, its mask, and what else is asked for: maps of probability, files of a report."""
+
+    scan: Path
+    mask: Path
+    others: tuple[Path, ...] = ()
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """``--overwrite``, which replaces what is there."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that are there, whoever wrote them"
+    )
+
+
+def plan(scans: Sequence[Path], output: Path, maps: bool, report: Path | None) -> list[Job]:
+    """What is to be written for each scan.
+
+    Raises `LiverlibError` for an output that does not fit the scans, and for two scans of a name.
+    """
+    jobs = []
+    for scan, mask in zip(scans, _masks(scans, output), strict=True):
+        others = [map_path(mask, name) for name in MAPS.values()] if maps else []
+        others += report_paths(report, scan) if report else []
+        jobs.append(Job(scan, mask, tuple(others)))
+    return jobs
+
+
+def map_path(mask: Path, name: str) -> Path:
+    """A map of probability, in a folder beside the mask's, as masks are scored by folders."""
+    stem = volume_name(mask).removesuffix(".dcm")
+    return mask.parent / "probabilities" / f"{stem}_{name}.nii.gz"
+
+
+def report_paths(folder: Path, scan: Path) -> list[Path]:
+    """The files of the scan's report."""
+    return [folder / f"{scan_name(scan)}.{kind}" for kind in ("html", "csv", "json")]
+
+
+def refuse_inputs(jobs: Sequence[Job], inputs: Sequence[Path], named: Sequence[Path]) -> None:
+    """Raises `LiverlibError` for an output that is one of the inputs, be it through a link.
+
+    A mask among a folder's scans is refused too: the next time it would be taken for a scan.
+
+    Args:
+        jobs: what is to be written.
+        inputs: what is read: files, and DICOM folders.
+        named: what the user named: scans, and folders of them.
+    """
+    read = {_identity(file): file for path in inputs for file in _files(path)}
+    folders = {_identity(path) for path in (*inputs, *named) if path.is_dir()}
+    for job in jobs:
+        for path in (job.mask, *job.others):
+            if path.exists() and (file := read.get(_identity(path))):
+                raise LiverlibError(
+                    f"{path}: is an input ({file}) and would be lost. Name another output."
+                )
+        folder = job.mask.parent
+        if job.mask.suffix != ".dcm" and folder.is_dir() and _identity(folder) in folders:
+            raise LiverlibError(
+                f"{folder}: is the folder of the scans, where masks would be taken for scans. "
+                "Name another folder."
+            )
+
+
+def refusal(path: Path, overwrite: bool = False) -> str:
+    """Why a file may not be written; empty where it may.
+
+    With `overwrite` it may replace any file, but nothing else, such as a folder or a pipe.
+    """
+    if path.exists() and not path.is_file():
+        return f"{path}: is no file but a folder, a pipe or a device. Name a file."
+    if overwrite or not os.path.lexists(path) or _is_own(path):
+        return ""
+    return (
+        f"{path}: is there, and is not as liverlib wrote it. It is kept: move it away, name "
+        "another output, or replace it (--overwrite)."
+    )
+
+
+def made_with(scan: Path, weights: Sequence[Path], *options: object) -> str:
+    """A digest of all that a mask depends on; weights and scan count by their content."""
+    contents = [_sha256(file) for path in (*weights, scan) for file in _files(path)]
+    return digest(__version__, contents, *options)
+
+
+def is_done(job: Job, made: str) -> bool:
+    """Whether the mask was made so before, and all else after it.
+
+    It may have been corrected by hand since then.
+    """
+    match = _note(job.mask)
+    return bool(match and match[1] == made) and all(
+        path.is_file() and not is_newer(job.mask, path) for path in job.others
+    )
+
+
+def mask_note(mask: Volume, made: str) -> str:
+    """The description in the header of a mask that was made so."""
+    return f"liverlib {__version__} mask {made} {_content(mask)}; {WARNING}"
+
+
+def map_note(name: str) -> str:
+    """The description in the header of a map of probability."""
+    return f"liverlib {__version__} probability of {name}; {WARNING}"
+
+
+def _masks(scans: Sequence[Path], output: Path) -> list[Path]:
+    """The path of each scan's mask: a file for one scan, or else a folder of files named alike."""
+    if output.name.endswith((".nii", ".nii.gz")):
+        if len(scans) > 1:
+            raise LiverlibError(f"{output}: one file for {len(scans)} scans. Name a folder.")
+        return [output]
+    if output.suffix == ".dcm" and len(scans) == 1 and scans[0].is_dir():
+        return [output]
+    if len(scans) == 1 and output.suffix and not output.is_dir():
+        raise LiverlibError(
+            f"{output}: a mask is written as .nii or .nii.gz, that of a DICOM folder as .dcm too. "
+            "Name it so."
+        )
+    names = [volume_name(os.path.abspath(scan)) or "scan" for scan in scans]
+    masks = [output / f"{name}.nii.gz" for name in names]
+    if twice := {mask for mask in masks if masks.count(mask) > 1}:
+        raise LiverlibError(f"{min(twice)}: two scans of that name. Segment them one by one.")
+    return masks
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """The file, or all files below the folder, in the order of their paths."""
+    below = sorted(path.rglob("*")) if path.is_dir() else [path]
+    yield from (file for file in below if file.is_file())
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What two names of one file or folder have in common."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with open(file, "rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:  # its reader says what is wrong
+        return ""
+
+
+def _content(mask: Volume) -> str:
+    """Twelve hexadecimal digits that change with any voxel."""
+    sha256 = hashlib.sha256()
+    for index in range(mask.voxels.shape[2]):
+        sha256.update(mask.voxels[:, :, index].tobytes())
+    return sha256.hexdigest()[:12]
+
+
+def _note(path: Path) -> re.Match[str] | None:
+    """The description that liverlib wrote into a NIfTI file, if it did."""
+    if not path.is_file() or not path.name.endswith((".nii", ".nii.gz")):
+        return None
+    try:
+        return _NOTE.match(read_header(path).header["descrip"].item().decode("latin-1"))
+    except (LiverlibError, OSError):
+        return None
+
+
+def _is_own(path: Path) -> bool:
+    """Whether liverlib wrote a file, and nobody changed it since."""
+    try:
+        if match := _note(path):
+            return match[2] is None or match[2] == _content(read_label(path))
+        if path.suffix == ".dcm":
+            from pydicom import dcmread  # it is there: the scan is DICOM
+
+            return dcmread(path, stop_before_pixels=True).get("Manufacturer") == "liverlib"
+        return path.suffix in (".html", ".csv", ".json") and NOT_MEDICAL in path.read_text("utf-8")
+    except Exception:  # whatever a stranger's file holds, it is not liverlib's
+        return False
