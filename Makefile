@@ -27,9 +27,10 @@ test: $(VENV)/.ready-dev
 	LIVERLIB_FAST=1 LIVERLIB_HOME=$$(mktemp -d) $(BIN)/python -m pytest --nbval-lax \
 		--nbval-current-env --nbval-cell-timeout=600 notebooks
 
-# 20,000 damaged scans and labels: a right cube or a clear refusal, or it is listed. Minutes.
+# 20,000 damaged scans and labels, and 10,000 DICOM series: right, or refused, or listed. Minutes.
 fuzz: $(VENV)/.ready-dev
 	$(BIN)/python tests/support/fuzz.py 20000
+	$(BIN)/python tests/support/dicom_fuzz.py 10000
 	$(BIN)/python tests/support/fuzz_commands.py 5000
 
 # Runs every notebook at full length and keeps its outputs, for those who read them on a web page.

@@ -108,3 +108,14 @@ def test_a_bomb_is_not_unpacked(tmp_path):
     path.write_bytes(path.read_bytes() + damage.bomb() * 1000)  # 64 GB
     with pytest.raises(LiverlibError, match="longer than its header says"):
         read_scan(path)
+
+
+def test_damaged_dicom_series_end_in_the_stated_volume_or_a_refusal():
+    pytest.importorskip("pydicom", reason="the extra dicom is not installed")
+    import dicom_fuzz
+
+    texts, failed = dicom_fuzz.run(first=300, count=120)  # 304 and 415 once lost a slice
+    assert not failed
+    assert texts.total() == 120
+    assert dicom_fuzz.run(first=415, count=1)[1] == []
+    assert texts["read"] > 5

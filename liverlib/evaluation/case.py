@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from liverlib.core.arrays import Spacing, crop_to_content, ratio
+from liverlib.core.arrays import Spacing, crop_to_content, enough_memory, ratio
 from liverlib.io.nifti import read_label
 from liverlib.io.volume import Volume
 
 from .lesion_matching import LesionCounts, match_lesions
+from .lesion_table import check_count
 from .lits_script import ScriptCase, script_case
 from .overlap import dice, voxel_ml
 from .surface_distance import SurfaceScore, surface_dice, surface_score
@@ -120,12 +121,14 @@ def score_case(
 ) -> CaseResult:
     """Scores one mask of classes (X, Y, Z) against its reference on the same grid.
 
-    `spacing` is in mm, None where it is not known. Raises `LiverlibError` for unequal shapes.
+    `spacing` is in mm, None where it is not known. Raises `LiverlibError` for unequal shapes, and
+    for a reference of more than 10,000 lesions; a prediction may hold any number.
     """
     reference, predicted = crop_to_content(reference, predicted)
     tumours = reference == 2, predicted == 2
-    liver, tumour = compare_masks(reference, predicted, spacing), compare_masks(*tumours, spacing)
     lesions = match_lesions(*tumours)
+    check_count(len(lesions.reference_voxels), f"{name or 'this case'}: its reference")
+    liver, tumour = compare_masks(reference, predicted, spacing), compare_masks(*tumours, spacing)
     return CaseResult(
         name=name,
         spacing_known=spacing is not None,
@@ -146,6 +149,8 @@ def score_volumes(
 ) -> CaseResult:
     """`score_case` of a label and a mask on the same grid, in mm where its spacing is known.
 
+    Raises `LiverlibError` as that does, and where memory is short.
+
     Args:
         name: of the case.
         reference: its label.
@@ -158,9 +163,11 @@ def score_volumes(
     grid, script = reference.grid, None
     if as_lits_script:
         stored = [grid.to_stored(volume.voxels) for volume in (reference, predicted)]
-        script = script_case(stored[0], stored[1], grid.header.get_zooms()[:3])
+        with enough_memory(name, grid.shape):
+            script = script_case(stored[0], stored[1], grid.header.get_zooms()[:3], name)
     spacing = grid.spacing if grid.spacing_known else None
-    return score_case(reference.voxels, predicted.voxels, spacing, name, script)
+    with enough_memory(name, grid.shape):
+        return score_case(reference.voxels, predicted.voxels, spacing, name, script)
 
 
 def score_files(

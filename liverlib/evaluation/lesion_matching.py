@@ -11,7 +11,8 @@ from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
-from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from liverlib.core.arrays import Spacing, components, crop_to_content, ratio
 
@@ -37,20 +38,23 @@ class LesionMatching:
     """The lesions of a reference and of a prediction, and how far each pair of them overlaps.
 
     `reference` and `predicted` number the lesions from 1 (int32, cropped to what both hold);
-    `shared` are the voxels of each of the reference (rows) in each predicted one (columns).
+    `shared` are the voxels of each of the reference (rows) in each predicted one (columns); only
+    pairs that overlap are kept, as noise has a million lesions.
     """
 
     reference: np.ndarray
     predicted: np.ndarray
     reference_voxels: np.ndarray
     predicted_voxels: np.ndarray
-    shared: np.ndarray
+    shared: coo_array
 
     @cached_property
-    def iou(self) -> np.ndarray:
-        """Intersection over union of every lesion of the reference with every predicted one."""
-        union = self.reference_voxels[:, None] + self.predicted_voxels - self.shared
-        return self.shared / union
+    def iou(self) -> coo_array:
+        """Intersection over union of the lesions of the reference with the predicted ones."""
+        rows, columns = self.shared.coords
+        both = self.reference_voxels[rows] + self.predicted_voxels[columns]
+        values = self.shared.data / (both - self.shared.data)
+        return coo_array((values, (rows, columns)), self.shared.shape)
 
     def counts(self, above: float) -> LesionCounts:
         """Lesion-wise detection at an IoU of more than `above`."""
@@ -77,11 +81,14 @@ class LesionMatching:
             return
         boxes = ndimage.find_objects(self.reference), ndimage.find_objects(self.predicted)
         for row, column in zip(*match(self.iou, above), strict=True):
-            box = tuple(
-                slice(min(a.start, b.start), max(a.stop, b.stop))
-                for a, b in zip(boxes[0][row], boxes[1][column], strict=True)
-            )
+            box = joint_box(boxes[0][row], boxes[1][column])
             yield self.reference[box] == row + 1, self.predicted[box] == column + 1
+
+
+def joint_box(*boxes: tuple[slice, ...] | None) -> tuple[slice, ...]:
+    """The box around boxes, of which some may be None."""
+    sides = zip(*filter(None, boxes), strict=True)
+    return tuple(slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
 
 
 def match_lesions(reference: np.ndarray, predicted: np.ndarray) -> LesionMatching:
@@ -94,30 +101,43 @@ def match_lesions(reference: np.ndarray, predicted: np.ndarray) -> LesionMatchin
 
 def shared_voxels(
     reference: np.ndarray, predicted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[coo_array, np.ndarray, np.ndarray]:
     """Voxels that every numbered lesion (rows) shares with every one of another array (columns).
 
     Also returns the voxels of each lesion of the first and of the second.
     """
-    inside = reference > 0
+    inside = (reference > 0) & (predicted > 0)
     voxels, others = (
         np.bincount(numbered[numbered > 0], minlength=1)[1:] for numbered in (reference, predicted)
     )
-    n, m = len(voxels) + 1, len(others) + 1
-    pairs = reference[inside].astype(np.intp) * m + predicted[inside]
-    return np.bincount(pairs, minlength=n * m).reshape(n, m)[1:, 1:], voxels, others
+    n, m = len(voxels), len(others)
+    pairs = (reference[inside].astype(np.int64) - 1) * m + predicted[inside] - 1
+    overlapping, counts = np.unique(pairs, return_counts=True)
+    rows_and_columns = np.divmod(overlapping, max(m, 1))
+    return coo_array((counts, rows_and_columns), (n, m)), voxels, others
 
 
-def match(iou: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:
+def match(iou: coo_array, above: float) -> tuple[np.ndarray, np.ndarray]:
     """One-to-one pairs (rows, columns) whose IoU exceeds `above`, with the largest sum of IoU.
 
     Of equal sums the one with more pairs is taken, so that counts do not hang on the order of
     the lesions. From one half up no lesion can be in two pairs, so every such pair is in.
     """
-    rows, columns = np.nonzero((iou > above).any(1))[0], np.nonzero((iou > above).any(0))[0]
-    near = iou[np.ix_(rows, columns)]
-    chosen = linear_sum_assignment(np.where(near > above, near + 1e-9, 0), maximize=True)
-    kept = near[chosen] > above
+    near = iou.data > above
+    (rows, first), (columns, second) = (
+        np.unique(indices[near], return_inverse=True) for indices in iou.coords
+    )
+    n, m = len(rows), len(columns)
+    if not n:
+        return rows, columns
+    # Each row has a column of its own as well, which stands for no pair. Weights of 0 would be
+    # taken for missing, so all are 1 more: that changes nothing, as each row counts once.
+    weights = np.concatenate([iou.data[near] + (1 + 1e-9), np.ones(n)])
+    each = np.arange(n)
+    coords = np.append(first, each), np.append(second, m + each)
+    table = coo_array((weights, coords), (n, m + n)).tocsr()
+    chosen = min_weight_full_bipartite_matching(table, maximize=True)
+    kept = chosen[1] < m
     return rows[chosen[0][kept]], columns[chosen[1][kept]]
 
 

@@ -3,7 +3,7 @@
 `find_lesions` is quick, for lists beside pictures; `measure_lesions` is the table of a report.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,20 +13,20 @@ from scipy.spatial.distance import pdist
 
 from liverlib.core.arrays import (
     Box,
-    content_box,
     count_classes,
     enough_memory,
     find_pieces,
     ratio,
+    to_box,
 )
 from liverlib.core.errors import LiverlibError
 from liverlib.io.volume import Grid, Volume
 
-from .surface_distance import search_tree, surface
+from .lesion_matching import joint_box
+from .surface_distance import rim_voxels, search_tree
 
 TUMOUR = 2
 MOST_MEASURED = 10_000  # lesions in a mask; more is noise
-SURFACE_SLAB = 32  # slices whose surface is looked for at once
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class PredictionLike(Protocol):
     @property
     def tumour_ml_each(self) -> tuple[float, ...]: ...
 
-    def probability(self, least: int) -> np.ndarray: ...
+    def probability(self, least: int, box: Box | None = None) -> np.ndarray: ...
 
 
 def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
@@ -105,22 +105,20 @@ def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
 
     >>> [lesion.ml for lesion in measure_lesions(scan, prediction).lesions]
     """
-    probability: np.ndarray | None = None
-    volumes: tuple[float, ...] = ()
+    prediction: PredictionLike | None = None
     if not isinstance(mask, Volume):
-        probability, volumes, mask = mask.probability(TUMOUR), mask.tumour_ml_each, mask.mask
-    given = [array for array in (scan.voxels, mask.voxels, probability) if array is not None]
-    if len({array.shape for array in given}) > 1:
-        raise LiverlibError(
-            f"{mask.name}: shapes {', '.join(str(array.shape) for array in given)} of scan, mask "
-            "and probabilities differ. Bring all to the scan's own grid first."
-        )
+        prediction, mask = mask, mask.mask
+    _check_shapes(mask.name, scan.voxels.shape, mask.voxels.shape)
     with enough_memory(mask.name, mask.grid.shape):
-        parts = _parts(mask.voxels, None, mask.name)
+        parts = list(_parts(mask.voxels, None, f"{mask.name}: the mask"))
+        probabilities = _mean_probabilities(parts, prediction, mask.name)
+        volumes = prediction.tumour_ml_each if prediction else ()
         rim = _liver_surface(mask) if mask.grid.spacing_known else None
         lesions = [
             _measured(number, part, box, scan, mask.grid, probability, rim)
-            for number, (part, box) in enumerate(parts, 1)
+            for number, ((part, box), probability) in enumerate(
+                zip(parts, probabilities, strict=True), 1
+            )
         ]
         _, healthy, tumour = count_classes(mask.voxels)
     liver = healthy + tumour
@@ -161,7 +159,7 @@ def check_count(count: int, name: str) -> None:
     """Refuses more lesions than a mask of a patient can hold, as a `LiverlibError`."""
     if count > MOST_MEASURED:
         raise LiverlibError(
-            f"{name}: holds {count:,} separate tumours: not a segmentation. Check that its classes "
+            f"{name} holds {count:,} separate tumours: not a segmentation. Check that its classes "
             f"are right; at most {MOST_MEASURED:,} tumours are measured."
         )
 
@@ -191,13 +189,40 @@ def _lesion(part: np.ndarray, box: Box, grid: Grid, other: np.ndarray | None) ->
     )
 
 
+def _mean_probabilities(
+    parts: Sequence[tuple[np.ndarray, Box]], prediction: PredictionLike | None, name: str
+) -> list[float]:
+    """Of each lesion; NaN without a prediction. Its map is made only where there are lesions."""
+    if not parts or prediction is None:
+        return [np.nan] * len(parts)
+    whole = to_box(joint_box(*(box for _, box in parts)))
+    values = prediction.probability(TUMOUR, whole)
+    _check_shapes(name, values.shape, tuple(side.stop - side.start for side in whole))
+    highest, means = 255 if values.dtype == np.uint8 else 1, []
+    for part, box in parts:
+        moved = to_box(
+            slice(side.start - outer.start, side.stop - outer.start)
+            for side, outer in zip(box, whole, strict=True)
+        )
+        means.append(float(values[moved][part].mean(dtype=np.float64)) / highest)
+    return means
+
+
+def _check_shapes(name: str, *shapes: tuple[int, ...]) -> None:
+    if len(set(shapes)) > 1:
+        raise LiverlibError(
+            f"{name}: shapes {' and '.join(map(str, shapes))} of scan, mask or probabilities "
+            "differ. Bring all to the scan's own grid first."
+        )
+
+
 def _measured(
     number: int,
     part: np.ndarray,
     box: Box,
     scan: Volume,
     grid: Grid,
-    probability: np.ndarray | None,
+    probability: float,
     rim: cKDTree | None,
 ) -> MeasuredLesion:
     inside = np.argwhere(part) + [side.start for side in box]
@@ -205,10 +230,6 @@ def _measured(
     slices = [world[inside[:, 2] == z] for z in np.unique(inside[:, 2])]
     known = grid.spacing_known
     right, front, head = (float(mm) for mm in (world.mean(0) if known else [np.nan] * 3))
-    mean_probability = np.nan
-    if probability is not None:
-        whole = 255 if probability.dtype == np.uint8 else 1
-        mean_probability = float(probability[box][part].mean(dtype=np.float64)) / whole
     return MeasuredLesion(
         number=number,
         voxels=len(inside),
@@ -218,28 +239,14 @@ def _measured(
         mean_hu=float(scan.voxels[box][part].mean(dtype=np.float64)),
         centroid=(right, front, head),
         to_surface_mm=float(rim.query(world)[0].min()) if rim else np.nan,
-        probability=mean_probability,
+        probability=probability,
     )
 
 
 def _liver_surface(mask: Volume) -> cKDTree | None:
     """The liver's outermost voxels in world mm; None without any. Where the scan cuts the liver,
     there is no surface."""
-    box, points = content_box(mask.voxels), [np.zeros((0, 3), int)]
-    low, high = ([getattr(side, edge) for side in box] for edge in ("start", "stop"))
-    for start in range(low[2], high[2], SURFACE_SLAB):
-        first, last = np.array([*low[:2], start]), [*high[:2], min(start + SURFACE_SLAB, high[2])]
-        padded = mask.voxels[  # beyond the scan its outermost voxels are repeated
-            np.ix_(
-                *(
-                    np.clip(np.arange(a - 1, b + 1), 0, n - 1)
-                    for a, b, n in zip(first, last, mask.voxels.shape, strict=True)
-                )
-            )
-        ]
-        rim = surface(padded > 0, connectivity=1)[1:-1, 1:-1, 1:-1]
-        points.append(np.argwhere(rim) + first)
-    rim = np.concatenate(points)
+    rim = rim_voxels(mask.voxels)
     if not len(rim):
         return None
     return search_tree(rim @ mask.grid.affine[:3, :3].T + mask.grid.affine[:3, 3])

@@ -12,15 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
+from scipy.sparse import coo_array
 
 from liverlib.core.arrays import Spacing, components, crop_to_content, ratio
+from liverlib.core.errors import LiverlibError
 
-from .lesion_matching import shared_voxels
+from .lesion_matching import joint_box, shared_voxels
 from .overlap import dice
 from .surface_distance import surface_score
 
 MISSING = 9001.0
 MEASURES = ("Dice", "VOE", "RVD", "ASSD", "RMSD", "MSSD")
+MOST_CELLS = 10_000_000  # of the table of overlaps, which the script goes through again and again
 WORST = dict(zip(MEASURES, (0.0, 1.0, *[MISSING] * 4), strict=True))
 Scores = dict[str, float]
 
@@ -44,12 +48,19 @@ class ScriptCase:
         return cls(**{**values, "counts": counts, "dice": tuple(values["dice"]), "voxels": voxels})
 
 
-def script_case(reference: np.ndarray, predicted: np.ndarray, zooms: Spacing) -> ScriptCase:
-    """One case. Arrays of classes in the order of the file's axes, and the header's zooms."""
+def script_case(
+    reference: np.ndarray, predicted: np.ndarray, zooms: Spacing, name: str = "this case"
+) -> ScriptCase:
+    """One case. Arrays of classes in the order of the file's axes, and the header's zooms.
+
+    Raises `LiverlibError` where predicted lesions that overlap one of the reference, times those
+    of the reference, are more than 10,000,000.
+    """
     reference, predicted = crop_to_content(reference, predicted)
     tumours = reference == 2, predicted == 2
     reference_ids, predicted_ids = (components(tumour)[0] for tumour in tumours)
     shared, reference_voxels, predicted_voxels = shared_voxels(reference_ids, predicted_ids)
+    _check_table(len(np.unique(shared.coords[1])), len(reference_voxels), name)
     counts = {}
     for above in (0.0, 0.5):
         tp, names, merged = _detect(shared.T, reference_voxels, predicted_voxels, above)
@@ -66,6 +77,15 @@ def script_case(reference: np.ndarray, predicted: np.ndarray, zooms: Spacing) ->
         (_voxels(*kept), _voxels(*tumours)),
         _burden(reference) - (_burden(predicted) if exists else MISSING),
     )
+
+
+def _check_table(predictions: int, references: int, name: str) -> None:
+    if predictions * references > MOST_CELLS:
+        raise LiverlibError(
+            f"{name}: {predictions:,} predicted tumours overlap a reference that holds "
+            f"{references:,}: too many for the LiTS script. Check the masks, or leave out "
+            "--as-lits-script."
+        )
 
 
 def script_column(cases: Sequence[ScriptCase]) -> dict[tuple[str, str], float]:
@@ -90,7 +110,7 @@ def script_column(cases: Sequence[ScriptCase]) -> dict[tuple[str, str], float]:
 
 
 def _detect(
-    shared: np.ndarray, reference_voxels: np.ndarray, predicted_voxels: np.ndarray, above: float
+    shared: coo_array, reference_voxels: np.ndarray, predicted_voxels: np.ndarray, above: float
 ) -> tuple[int, np.ndarray, np.ndarray]:
     """The script's count of detected lesions, and the names that it gives to the predicted and
     the reference's lesions where it pairs and merges them (0: not detected).
@@ -98,8 +118,9 @@ def _detect(
     `shared`: voxels of each predicted lesion (rows) in each of the reference (columns).
     """
     names, merged = np.zeros(len(predicted_voxels), int), np.arange(1, len(reference_voxels) + 1)
-    predictions = 1 + np.nonzero(shared.any(1))[0]
-    references, table = merged.copy(), shared[predictions - 1]
+    predictions = 1 + np.unique(shared.coords[0])
+    overlaps = shared.tocsr()
+    references, table = merged.copy(), overlaps[predictions - 1].toarray()
     merge_count = dict.fromkeys(references.tolist(), 1)
     for i in range(len(predictions)):  # references under one prediction become one
         under = [j for j in np.nonzero(table[i])[0] if table[:, j].argmax() == i]
@@ -118,7 +139,7 @@ def _detect(
         # The script asks for the prediction's old name, which may be another's new one by now.
         rows, columns = names == predictions[i], merged == references[j]
         both = predicted_voxels[rows].sum() + reference_voxels[columns].sum()
-        union = both - shared[np.ix_(rows, columns)].sum()
+        union = both - overlaps[np.flatnonzero(rows)][:, np.flatnonzero(columns)].sum()
         if table[i, j] / union <= above:
             names[names == references[j]] = 0
             tp -= merge_count[references[j]]
@@ -143,7 +164,10 @@ def _lesions(
 ) -> list[Scores]:
     reference, predicted = np.append(0, merged)[reference_ids], np.append(0, names)[predicted_ids]
     names = np.unique(names[names > 0])
-    return [_scores(reference == name, predicted == name, zooms) for name in names]
+    highest = int(names.max(initial=1))
+    boxes = [ndimage.find_objects(numbered, highest) for numbered in (reference, predicted)]
+    boxed = ((name, joint_box(*(sides[name - 1] for sides in boxes))) for name in names)
+    return [_scores(reference[box] == name, predicted[box] == name, zooms) for name, box in boxed]
 
 
 def _scores(reference: np.ndarray, predicted: np.ndarray, zooms: Spacing) -> Scores:

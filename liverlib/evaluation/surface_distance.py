@@ -19,7 +19,9 @@ from itertools import permutations, product
 import numpy as np
 from scipy.spatial import cKDTree
 
-from liverlib.core.arrays import Spacing, crop_to_content
+from liverlib.core.arrays import Spacing, content_box, crop_to_content
+
+RIM_SLAB = 32  # slices whose rim is looked for at once
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,24 @@ def surface(mask: np.ndarray, connectivity: int = 2) -> np.ndarray:
         return mask & ~(x & y & z)
     # The 18 neighbours are three squares of 3×3, and a square is a row of rows.
     return mask & ~(_eroded(x, 1) & _eroded(y, 2) & _eroded(z, 0))
+
+
+def rim_voxels(mask: np.ndarray) -> np.ndarray:
+    """The indices (N, 3) of the voxels that a mask (X, Y, Z) shows to its 6 neighbours.
+
+    Where the array cuts the mask there is no surface. Works slab by slab.
+    """
+    (x0, x1), (y0, y1), (z0, z1) = ((side.start, side.stop) for side in content_box(mask))
+    points = [np.zeros((0, 3), int)]
+    for start in range(z0, z1, RIM_SLAB):
+        first, last = (x0, y0, start), (x1, y1, min(start + RIM_SLAB, z1))
+        reached = (  # beyond the array its outermost voxels are repeated
+            np.clip(np.arange(a - 1, b + 1), 0, n - 1)
+            for a, b, n in zip(first, last, mask.shape, strict=True)
+        )
+        padded = mask[np.ix_(*reached)] != 0
+        points.append(np.argwhere(surface(padded, connectivity=1)[1:-1, 1:-1, 1:-1]) + first)
+    return np.concatenate(points)
 
 
 def surface_distances(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from liverlib.core.arrays import Spacing
+from liverlib.core.arrays import Box, Spacing
 from liverlib.preprocessing.boxes import MARGIN_MM
 from liverlib.preprocessing.cube import Cube, to_classes
 from liverlib.preprocessing.resample import SLAB
@@ -48,6 +48,22 @@ def fill(inside: np.ndarray, slabs: Iterable[np.ndarray]) -> None:
     """Writes slabs (X, Y, ≤ SLAB) into an array, one after the other along z."""
     for n, slab in enumerate(slabs):
         inside[:, :, n * SLAB : (n + 1) * SLAB] = slab
+
+
+def fill_box(values: np.ndarray, box: Box, part: Box, slabs: Iterable[np.ndarray]) -> None:
+    """Writes slabs that fill the box `part` of a scan into `values`, which hold another `box` of
+    it, as far as the two overlap."""
+    low = [max(a.start, b.start) for a, b in zip(part, box, strict=True)]
+    high = [max(n, min(a.stop, b.stop)) for n, a, b in zip(low, part, box, strict=True)]
+    x, y = (slice(a - s.start, b - s.start) for a, b, s in zip(low, high, part[:2], strict=False))
+    left = [slice(a - s.start, b - s.start) for a, b, s in zip(low, high, box, strict=True)]
+    inside = values[left[0], left[1]]
+    for n, slab in enumerate(slabs):
+        start = part[2].start + n * SLAB
+        first, last = max(start, low[2]), min(start + slab.shape[2], high[2])
+        if first < last:
+            kept = slice(first - box[2].start, last - box[2].start)
+            inside[:, :, kept] = slab[x, y, first - start : last - start]
 
 
 def _ramps(cube: Cube, spacing: Spacing) -> list[np.ndarray]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from liverlib.core.arrays import Box, count_classes, enough_memory
 from liverlib.io.volume import Grid, Volume
+from liverlib.preprocessing.boxes import whole_box
 from liverlib.preprocessing.cube import Cube
 
-from .blending import Located, blend, blended, fill
+from .blending import Located, blend, blended, fill_box
 from .postprocessing import DEFAULTS, PostprocessSettings, postprocess, roi_box
 
 
@@ -71,18 +72,19 @@ class Prediction:
             tumours = [count_classes(self._nth(n))[2] for n in range(count)]
         return tuple(float(voxels * self.grid.voxel_ml) for voxels in tumours)
 
-    def probability(self, least: int) -> np.ndarray:
+    def probability(self, least: int, box: Box | None = None) -> np.ndarray:
         """Probability of class `least` or a higher one, (X, Y, Z) uint8 in 1/255.
 
-        1 asks for the liver with its tumours, 2 for tumour.
+        1 asks for the liver with its tumours, 2 for tumour. Only what lies in `box`, where given.
         """
+        box = box or whole_box(self.grid.shape)
         coarse, *roi = [(stage.cube, stage.mean) for stage in self.stages]
         parts = [(coarse[0].box, coarse[0].slabs(coarse[1], coarse[0].box))]
         parts += [(stage[0].box, blended(coarse, stage, self.grid.spacing)) for stage in roi]
         with enough_memory(self.name, self.grid.shape):
-            values = np.zeros(self.grid.shape, np.uint8, order="F")
-            for box, slabs in parts:
-                fill(values[box], (np.rint(255 * slab[least - 1]) for slab in slabs))
+            values = np.zeros([side.stop - side.start for side in box], np.uint8, order="F")
+            for part, slabs in parts:
+                fill_box(values, box, part, (np.rint(255 * slab[least - 1]) for slab in slabs))
         return values
 
     def _nth(self, n: int) -> np.ndarray:

@@ -5,8 +5,10 @@ used. The axes are stored as dcm2niix stores them: columns as they are, rows fro
 front, slices along the normal. An axial CT becomes LAS. Needs pydicom (the extra "dicom").
 """
 
+import re
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
@@ -16,9 +18,13 @@ from liverlib.core.errors import LiverlibError
 from .dicom_slices import Headers, SeriesNames, Slice, checked, hounsfield, quiet, read_headers
 from .volume import Grid, Volume
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 UNEVEN = 0.05  # tolerance of the step between slices, relative: positions are rounded
 TILTED = 0.01  # mm by which a slice may shift within its plane, from the slice before
 DTYPES: list[np.dtype] = [np.dtype(name) for name in ("int16", "int32", "float32")]  # by width
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 def read_dicom(folder: str | Path, series: str | None = None) -> Volume:
@@ -89,14 +95,19 @@ def _check_left_out(headers: Headers, others: Headers, foreign: list[Path]) -> N
 
     It is another DICOM file of the series, or looks like a slice's file and is none.
     """
-    uid = headers[0][1].get("SeriesInstanceUID")
+    uid = _uid(headers[0][1])
     for path, header in others:
-        if uid and header.get("SeriesInstanceUID") == uid:
+        if uid and _uid(header) == uid:
             raise LiverlibError(
                 f"{path}: belongs to the CT series, but is no CT slice with a position. Copy it "
                 "again, or move it away."
             )
-    nameless = [path for path, header in others if not header.get("SeriesInstanceUID")]
+    nameless = [
+        path
+        for path, header in others
+        if not _UID.fullmatch(_uid(header))
+        or (header.get("Modality") == "CT" and "Rows" not in header)
+    ]
     beside = {(path.parent, _suffix(path)) for path, _ in headers}
     half = min(path.stat().st_size for path, _ in headers) / 2
     for path in foreign + nameless:
@@ -105,6 +116,10 @@ def _check_left_out(headers: Headers, others: Headers, foreign: list[Path]) -> N
             raise LiverlibError(
                 f"{path}: no DICOM slice, though its name says so. Copy it again, or move it away."
             )
+
+
+def _uid(header: "Dataset") -> str:
+    return str(header.get("SeriesInstanceUID") or "")
 
 
 def _suffix(path: Path) -> str:

@@ -64,8 +64,9 @@ def read_headers(folder: Path) -> tuple[dict[SeriesNames, Headers], Headers, lis
             continue
         try:
             header = dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
+            names = _names(header)
             if header.get("Modality") == "CT" and "ImagePositionPatient" in header:
-                series.setdefault(_names(header), []).append((path, header))
+                series.setdefault(names, []).append((path, header))
             else:
                 others.append((path, header))
         except errors.InvalidDicomError:

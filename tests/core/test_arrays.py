@@ -3,8 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
 
-from liverlib.core.arrays import components, crop_to_content, ratio
+from liverlib.core.arrays import (
+    components,
+    count_classes,
+    crop_to_content,
+    enough_memory,
+    find_pieces,
+    ratio,
+)
 from liverlib.core.errors import LiverlibError
 
 CLASSES = arrays(np.uint8, (5, 6, 7), elements=st.integers(0, 2))
@@ -37,6 +45,38 @@ def test_voxels_connect_through_faces_and_not_through_edges():
     assert components(mask)[1] == 2
     mask[1, 0, 0] = True
     assert components(mask)[1] == 1
+
+
+@settings(deadline=None)
+@given(
+    arrays(np.uint8, st.tuples(*[st.integers(1, 6)] * 3), elements=st.integers(0, 2)),
+    st.permutations([0, 1, 2]),
+    st.tuples(*[st.sampled_from([1, -1])] * 3),
+    st.sampled_from([None, 1, 2]),
+)
+def test_pieces_are_the_components_of_scipy_in_every_layout(classes, axes, steps, value):
+    classes = classes.transpose(axes)[tuple(slice(None, None, step) for step in steps)]
+    numbered, count = ndimage.label(classes != 0 if value is None else classes == value)
+    pieces = find_pieces(classes, value)
+    np.testing.assert_array_equal(pieces.sizes, np.bincount(numbered.ravel(), minlength=1)[1:])
+    for i, box in enumerate(ndimage.find_objects(numbered)):
+        mask, filled = pieces.part(i)
+        assert filled == box
+        np.testing.assert_array_equal(mask, numbered[box] == i + 1)
+    chosen = np.arange(count) % 2 == 0
+    np.testing.assert_array_equal(pieces.mask(chosen), np.append(False, chosen)[numbered])
+    assert count_classes(classes) == np.bincount(classes.ravel(), minlength=3).tolist()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CPU: can't allocate memory")])
+def test_a_lack_of_memory_is_told_with_the_scan_and_its_size(error):
+    with (
+        pytest.raises(LiverlibError, match="ct: 9 × 8 × 7 voxels need more memory"),
+        enough_memory("ct", (9, 8, 7)),
+    ):
+        raise error
+    with pytest.raises(RuntimeError, match="another"), enough_memory("ct", (9, 8, 7)):
+        raise RuntimeError("another")
 
 
 def test_a_ratio_to_nothing_is_unknown():

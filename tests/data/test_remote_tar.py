@@ -59,9 +59,7 @@ def test_a_server_that_is_not_there_is_an_error(tmp_path, monkeypatch):
 def test_a_tar_that_changed_is_refused(web, tmp_path):
     download.fetch(1, web.url, tmp_path)
     web.etag = '"2"'
-    with pytest.raises(
-        LiverlibError, match=r"another file than when its list was made.*another folder"
-    ):
+    with pytest.raises(LiverlibError, match=r"another file than .*another folder"):
         download.fetch(2, web.url, tmp_path)
 
 

@@ -164,3 +164,15 @@ def test_files_are_scored_as_their_volumes_and_a_grid_that_differs_is_refused(tm
     write_volume(paths[1], predicted, Grid.of((40, 40, 40), np.diag([4.0, 4, 5, 1])))
     with pytest.raises(LiverlibError, match=r"mask\.nii\.gz"):
         score_files("a", *paths)
+
+
+def test_a_reference_of_noise_is_refused_and_a_prediction_of_noise_is_scored():
+    noise, clean = (
+        np.ones((45, 45, 45), np.uint8),
+        cuboids(CUBOID, shape=(45, 45, 45), background=1),
+    )
+    noise[::2, ::2, ::2] = 2
+    with pytest.raises(LiverlibError, match=f"ct: its reference holds {23**3:,} separate tumours"):
+        score_case(noise, clean, SPACING, "ct")
+    result = score_case(clean, noise, SPACING, "ct")
+    assert (result.iou_0.tp, result.iou_0.fn, result.iou_0.fp) == (1, 0, 23**3 - 1)

@@ -4,6 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from masks import CLASSES, CUBOID, cuboids
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
 
 from liverlib.core.arrays import components, crop_to_content
 from liverlib.core.errors import LiverlibError
@@ -121,18 +123,45 @@ def test_counts_do_not_depend_on_the_order_of_the_axes(reference, predicted, axe
 @given(hnp.arrays(float, (4, 5), elements=st.sampled_from([0, 0, 0.125, 0.25, 0.5])), st.data())
 def test_as_many_pairs_are_matched_in_any_order(iou, data):
     rows, columns = (data.draw(st.permutations(range(n))) for n in iou.shape)
-    assert len(match(iou, 0)[0]) == len(match(iou[np.ix_(rows, columns)], 0)[0])
+    moved = iou[np.ix_(rows, columns)]
+    assert len(match(coo_array(iou), 0)[0]) == len(match(coo_array(moved), 0)[0])
+
+
+@settings(deadline=None)
+@given(
+    hnp.arrays(float, (5, 4), elements=st.sampled_from([0, 0, 0.1, 0.125, 0.3, 0.6, 1])),
+    st.sampled_from([0, 0.2, 0.5]),
+)
+def test_the_pairs_are_those_of_the_dense_table(iou, above):
+    rows, columns = match(coo_array(iou), above)
+    assert (len(set(rows)), len(set(columns))) == (len(rows), len(rows))
+    assert (iou[rows, columns] > above).all()
+    allowed = np.where(iou > above, iou + 1e-9, 0)
+    best = allowed[linear_sum_assignment(allowed, maximize=True)]
+    assert len(rows) == np.count_nonzero(best)
+    assert iou[rows, columns].sum() == pytest.approx(best.sum(), abs=1e-7)
+
+
+def test_noise_is_matched_in_little_memory():
+    """A dense table of these would hold 51 million entries."""
+    reference = np.zeros((40, 80, 80), bool)
+    predicted = np.ones_like(reference)
+    predicted[:, 1::2] = predicted[:, :, 1::2] = predicted[1::2] = False
+    reference[:, ::2, ::2] = True  # columns, with 20 specks in each
+    lesions = match_lesions(reference, predicted)
+    assert lesions.shared.shape == (1600, 32_000) and lesions.shared.nnz == 32_000
+    assert triple(lesions.counts(above=0)) == (1600, 30_400, 0)
 
 
 def test_a_pair_above_one_half_is_always_matched():
     iou = np.array([[0.51, 0.45], [0.45, 0.0]])  # the largest sum would leave 0.51 out
-    assert [indices.tolist() for indices in match(iou, 0.5)] == [[0], [0]]
+    assert [indices.tolist() for indices in match(coo_array(iou), 0.5)] == [[0], [0]]
 
 
 @settings(deadline=None)
 @given(CLASSES, CLASSES)
 def test_the_table_of_iou_agrees_with_masks_compared_pair_by_pair(reference, predicted):
-    iou = match_lesions(reference == 2, predicted == 2).iou
+    iou = match_lesions(reference == 2, predicted == 2).iou.toarray()
     assert ((iou >= 0) & (iou <= 1)).all()
     cropped = crop_to_content(reference == 2, predicted == 2)
     (a, n), (b, m) = (components(mask) for mask in cropped)

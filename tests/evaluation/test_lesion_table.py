@@ -4,11 +4,14 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from phantoms import ellipsoid
+from scipy import ndimage
 
 from liverlib.cli.main import main
+from liverlib.core.arrays import Box
 from liverlib.core.errors import LiverlibError
 from liverlib.core.text import NOT_MEDICAL
 from liverlib.evaluation.lesion_table import find_lesions, longest_diameter, measure_lesions
+from liverlib.evaluation.surface_distance import surface
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import read_scan
 from liverlib.io.volume import Grid, Volume
@@ -37,9 +40,9 @@ class FixedPrediction:
     def __init__(self, mask: Volume, tumour: np.ndarray, tumour_ml_each: tuple[float, ...] = ()):
         self.mask, self.tumour, self.tumour_ml_each = mask, tumour, tumour_ml_each
 
-    def probability(self, least: int) -> np.ndarray:
+    def probability(self, least: int, box: Box | None = None) -> np.ndarray:
         assert least == 2
-        return self.tumour
+        return self.tumour if box is None else self.tumour[box]
 
 
 def test_a_ball_measures_what_a_ball_measures(pair):
@@ -198,3 +201,25 @@ def test_lesions_touch_by_faces_only():
 )
 def test_the_longest_diameter_of_a_block_is_its_diagonal(shape, expected):
     assert longest_diameter(np.argwhere(np.ones(shape))) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_mask_of_noise_is_refused_with_its_count(pair):
+    scan, mask = pair
+    noise = np.ones(SHAPE, np.uint8)
+    noise[::2, ::2, ::2] = 2
+    count = 35 * 30 * 20
+    with pytest.raises(LiverlibError, match=f"scan: the mask holds {count:,} separate tumours"):
+        measure_lesions(scan, Volume(noise, mask.grid, "scan"))
+    with pytest.raises(LiverlibError, match="not a segmentation"):
+        find_lesions(noise, mask.grid)
+    assert [lesion.voxels for lesion in find_lesions(noise, mask.grid, most=3)] == [1, 1, 1]
+
+
+def test_the_distance_to_the_surface_is_that_to_all_outermost_voxels(pair):
+    scan, mask = pair
+    padded = np.pad(mask.voxels > 0, 1, mode="edge")
+    rim = np.argwhere(surface(padded, connectivity=1)[1:-1, 1:-1, 1:-1]) * SPACING
+    for lesion in measure_lesions(scan, mask).lesions:
+        part = np.argwhere(ndimage.label(mask.voxels == 2)[0] == lesion.number) * SPACING
+        expected = np.linalg.norm(part[:, None] - rim[None], axis=2).min()
+        assert lesion.to_surface_mm == pytest.approx(expected)

@@ -15,6 +15,7 @@ from masks import (
     trials_pair,
 )
 
+from liverlib.core.errors import LiverlibError
 from liverlib.evaluation.lesion_matching import match_lesions
 from liverlib.evaluation.lits_script import ScriptCase, script_case, script_column
 
@@ -111,13 +112,20 @@ def test_volume_difference_is_the_wrong_way_round():
 @given(CLASSES, CLASSES)
 def test_where_lesions_touch_one_to_one_the_script_counts_as_we_do(reference, predicted):
     lesions = match_lesions(reference == 2, predicted == 2)
-    touching = lesions.shared > 0
+    touching = lesions.shared.toarray() > 0
     several = (touching.sum(0) > 1).any() or (touching.sum(1) > 1).any()
     if several or touching.shape[0] != touching.shape[1]:
         return
     expected = lesions.counts(above=0)
     case = script_case(reference, predicted, (1, 1, 1))
     assert case.counts[0.0] == (expected.tp, expected.fp, expected.fn)
+
+
+def test_masks_of_noise_are_refused_with_their_counts():
+    noise = np.ones((63, 120, 120), np.uint8)
+    noise[:, ::2, ::2][::2] = 2  # 32 × 60 × 60 specks
+    with pytest.raises(LiverlibError, match=r"ct: 115,200 predicted tumours .* holds 115,200"):
+        script_case(noise, noise, (1, 1, 1), "ct")
 
 
 def test_a_record_comes_back_from_json_whose_keys_are_text():

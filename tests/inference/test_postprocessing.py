@@ -1,6 +1,13 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from phantoms import simple_case
+from scipy import ndimage
 from stages import perfect, predicted
 
 from liverlib.inference.postprocessing import (
@@ -84,6 +91,18 @@ def test_outside_the_largest_component_lies_every_other_piece():
     assert not outside_largest_component(np.zeros((2, 2, 2), bool)).any()
 
 
+@settings(deadline=None)
+@given(arrays(np.uint8, (5, 6, 7), elements=st.integers(0, 2)), st.permutations([0, 1, 2]))
+def test_what_is_removed_is_what_labelling_the_whole_removes(classes, axes):
+    mask = classes.transpose(axes)
+    numbered, count = ndimage.label(mask > 0)
+    sizes = np.bincount(numbered.ravel(), minlength=count + 1)
+    largest = 1 + np.argmax(sizes[1:]) if count else 0
+    np.testing.assert_array_equal(
+        outside_largest_component(mask), (numbered > 0) & (numbered != largest)
+    )
+
+
 def test_the_box_of_the_predicted_liver_is_the_labels_own_to_a_voxel_of_the_cube():
     scan, label = simple_case(size=48)
     cube, probabilities = perfect(to_cube(scan, label, CubeSettings()))
@@ -92,3 +111,23 @@ def test_the_box_of_the_predicted_liver_is_the_labels_own_to_a_voxel_of_the_cube
     for side, exact in zip(box, expected, strict=True):
         assert abs(side.start - exact.start) <= 2 and abs(side.stop - exact.stop) <= 2
     assert roi_box(cube, np.zeros_like(probabilities), scan.grid.spacing) is None
+
+
+LARGE = """
+import resource, numpy as np
+from liverlib.inference.postprocessing import outside_largest_component
+mask = np.zeros((600, 600, 600), np.uint8, order="F")
+mask[50:550, 50:550, 50:400] = mask[100:200, 100:200, 450:500] = 1
+held = int(next(x for x in open("/proc/self/statm")).split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 300_000_000,) * 2)
+print(np.count_nonzero(outside_largest_component(mask)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_of_a_large_mask_no_array_of_numbers_is_made():
+    """Numbers of 32 bits for 216 million voxels would be 864 MB."""
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "500000", done.stderr

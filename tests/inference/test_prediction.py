@@ -10,6 +10,7 @@ from phantoms import simple_case
 from stages import predicted, stage_output
 
 from liverlib.cli.main import main
+from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import to_dict
 from liverlib.evaluation.lesion_table import measure_lesions
 from liverlib.inference.postprocessing import PostprocessSettings
@@ -72,6 +73,11 @@ def test_the_maps_hold_what_the_roi_stage_predicts_inside_its_box(grid):
     along = tumour[:, 20, 20].astype(int)
     assert (np.diff(along[:20]) >= 0).all()
     assert 51 < along[6] < along[8] < 255  # no seam
+    for part in ((0, 40, 3, 9, 7, 8), (0, 4, 0, 4, 0, 3), (33, 38, 20, 40, 1, 39)):
+        x, y, z = (slice(*part[n : n + 2]) for n in (0, 2, 4))
+        np.testing.assert_array_equal(
+            Prediction(grid, "", stages).probability(2, (x, y, z)), tumour[x, y, z]
+        )
 
 
 def test_single_predictions_spread_and_are_post_processed_alike(grid, two_pieces):
@@ -150,3 +156,16 @@ def test_a_dicom_mask_of_a_nifti_scan_is_refused_before_any_work(files, tmp_path
     assert main([*files, "-o", str(tmp_path / "mask.dcm")]) == 2
     assert "that of a DICOM folder as .dcm too" in capsys.readouterr().err
     assert not (tmp_path / "mask.dcm").exists()
+
+
+def test_a_lack_of_memory_names_the_scan_and_its_size(grid, two_pieces, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    prediction = Prediction(grid, "ct", [predicted(grid, two_pieces)])
+    size = " × ".join(map(str, grid.shape))
+    with monkeypatch.context() as patched:
+        patched.setattr(Cube, "to_grid", full)
+        with pytest.raises(LiverlibError, match=f"ct: {size} voxels need more memory"):
+            _ = prediction.mask
+    assert prediction.mask.voxels.any()  # nothing half done is kept

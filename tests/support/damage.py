@@ -1,8 +1,10 @@
 """Damaged scans and labels: input n of the fuzzer depends on n alone."""
 
 import gzip
+import io
 import warnings
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import nibabel as nib
@@ -132,6 +134,53 @@ def zeros(content: bytes, random: np.random.Generator) -> bytes:
     return content + bytes(random.integers(1, 1 << 26))
 
 
+def text_mode(content: bytes, random: np.random.Generator) -> bytes:
+    """Line ends as a transfer in text mode leaves them."""
+    old, new = ((b"\n", b"\r\n"), (b"\r\n", b"\n"), (b"\r", b""))[random.integers(3)]
+    return content.replace(old, new)
+
+
+def lost(content: bytes, random: np.random.Generator) -> bytes:
+    """A block of the disk lost: gone."""
+    start = int(random.integers(0, len(content) + 1))
+    return content[:start] + content[start + int(random.choice([512, 4096])) :]
+
+
+def gap(content: bytes, random: np.random.Generator) -> bytes:
+    """Extension blocks, sound or not, or nothing at all between the header and the voxels."""
+    start = 544 if content[:2] in (b"\x1c\x02", b"\x00\x00") else 352
+    size = int(random.choice([16, 32, 33, 160, 4096]))
+    claimed = int(random.choice([size, size, 8, 0, -16, 1 << 30]))
+    block = claimed.to_bytes(4, "little", signed=True) + bytes([random.integers(7), 0, 0, 0])
+    block = (block + random.bytes(size))[:size]
+    changed = content[: start - 4] + bytes([random.integers(2), 0, 0, 0]) + block + content[start:]
+    return edited(changed, vox_offset=start + size - int(random.choice([0, 0, 0, 16])))
+
+
+def units(content: bytes, random: np.random.Generator) -> bytes:
+    return edited(content, xyzt_units=random.integers(256))
+
+
+def other_format(content: bytes, random: np.random.Generator) -> bytes:
+    """Half of a .hdr/.img pair, an Analyze file, or FreeSurfer's .mgz."""
+    voxels = random.integers(0, 3, (9, 8, 7)).astype(np.int16)
+    kind = random.choice([nib.Nifti1Pair, nib.AnalyzeImage, nib.Spm99AnalyzeImage, nib.MGHImage])
+    affine = np.diag([2.0, 2, 2, 1])
+    if kind is nib.MGHImage:
+        return gzip.compress(kind(voxels, affine).to_bytes(), 1, mtime=0)
+    files = {name: nib.FileHolder(fileobj=io.BytesIO()) for name in ("header", "image", "mat")}
+    kind(voxels, affine).to_file_map(files)
+    parts = [files[name].fileobj.getvalue() for name in ("header", "image")]
+    return [*parts, b"".join(parts)][random.integers(3)]
+
+
+def members(content: bytes, random: np.random.Generator) -> bytes:
+    """Packed as several gzip members."""
+    edges = [0, *sorted(int(n) for n in random.integers(0, len(content), 3)), len(content)]
+    parts = (content[a:b] for a, b in pairwise(edges))
+    return b"".join(gzip.compress(part, 1, mtime=0) for part in parts)
+
+
 @cache
 def bomb() -> bytes:
     """A gzip member of 64 KB that unpacks to 64 MB; many of them, to gigabytes."""
@@ -141,19 +190,26 @@ def bomb() -> bytes:
 def damaged(content: bytes, random: np.random.Generator) -> bytes:
     """The bytes of a file: damage before packing, packing or none, damage after it."""
     before = [header_bits, fields, fields, fields, affine, affine, shape, shape, values, bits, cut]
+    before += [text_mode, lost, gap, gap, units]
     for _ in range(random.choice([0, 1, 1, 1, 2])):
         content = random.choice([*before, garbage])(content, random) or b"\0"
     if random.random() < 0.01:
         content = zeros(content, random)
+    if random.random() < 0.02:
+        return other_format(content, random)
     if random.random() < 0.4:
         return content
+    if random.random() < 0.1:
+        return members(content, random)
     content = gzip.compress(content, 1, mtime=0)
     if random.random() < 0.02:
         return content + bomb() * random.integers(1, 100)
     if random.random() < 0.1:
         return gzip.compress(content, 1, mtime=0)
     return (
-        random.choice([bits, cut, garbage])(content, random) if random.random() < 0.3 else content
+        random.choice([bits, cut, garbage, text_mode, lost])(content, random)
+        if random.random() < 0.3
+        else content
     )
 
 
