@@ -19,6 +19,7 @@ from liverlib.preprocessing.boxes import liver_box, whole_box
 from ..slices import COLOURS, HU_LEVELS, WINDOWS, largest_slice, png, render_slice, to_levels
 
 MOST_LESIONS = 200  # rows of the list; a noisy mask may have thousands
+CLASS_SLAB = 16  # slices of the page whose classes are averaged at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +110,12 @@ def _averaged_classes(array: np.ndarray, factor: Sequence[int]) -> np.ndarray:
     """Classes of the blocks: liver and tumour where they fill half of it or more, uint8."""
     if all(f == 1 for f in factor):
         return array.astype(np.uint8, copy=False)
-    liver, tumour = (_averaged(array >= value, factor) >= 0.5 for value in (1, 2))
-    return liver.astype(np.uint8) + tumour
+    step, slabs = CLASS_SLAB * factor[2], []
+    for start in range(0, array.shape[2], step):
+        slab = array[:, :, start : start + step]
+        liver, tumour = (_averaged(slab >= value, factor) >= 0.5 for value in (1, 2))
+        slabs.append(liver.astype(np.uint8) + tumour)
+    return np.concatenate(slabs, axis=2)
 
 
 def _geometry(scan: Volume, box: Box, factor: Sequence[int]) -> dict:
