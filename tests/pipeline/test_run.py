@@ -153,26 +153,6 @@ def test_a_folder_of_scans_becomes_a_folder_of_masks(dataset, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (["run", "--data", "nowhere"], "no such folder"),
-        (["segment", "nowhere.nii.gz", "-o", "m.nii.gz"], "no such"),
-        (["segment", "nowhere.nii.gz", "-o", "m.txt"], "written as .nii"),
-        (["segment", "a.nii", "b.nii", "-o", "m.nii"], "one file for 2 scans"),
-        (["segment", "x/a.nii", "y/a.nii", "-o", "m"], "two scans of that name"),
-        (["segment", "a.nii", "-o", "m.nii", "--weights", "none"], "no such"),
-    ],
-)
-def test_mistakes_are_said_in_one_line(arguments, text, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("liverlib: ")
-    assert text in error
-    assert "Traceback" not in error
-
-
 def test_a_broken_case_is_named_and_nothing_half_made_stays(dataset, capsys):
     broken = dataset / "imagesTr" / "liver_2.nii.gz"
     broken.write_bytes(broken.read_bytes()[:5000])

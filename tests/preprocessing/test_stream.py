@@ -1,15 +1,13 @@
 """Cases of a remote dataset straight into cubes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from web import CASES, Web, only, tarred, volumes
+from web import only
 
 from liverlib.cli.main import main
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import read_json
-from liverlib.data import download, remote_tar
+from liverlib.data import download
 from liverlib.data.cases import find_cases
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.pipeline.paths import home
@@ -19,20 +17,6 @@ from liverlib.preprocessing.cache import prepare
 from liverlib.preprocessing.cube import Cube, CubeSettings
 
 TINY = CubeSettings(size=16)
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory) -> Path:
-    return volumes(tmp_path_factory.mktemp("data") / "Task03_Liver", CASES)
-
-
-@pytest.fixture
-def web(dataset, monkeypatch):
-    """A server of that dataset's tar; the client does not wait long before it tries again."""
-    monkeypatch.setattr(remote_tar, "PAUSES", (0.0, 0.0, 0.0))
-    with Web(tarred(dataset)) as web:
-        yield web
-        web.shutdown()
 
 
 def test_streamed_cubes_are_those_from_files_and_no_scan_stays(web, dataset, tmp_path, monkeypatch):
