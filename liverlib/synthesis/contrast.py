@@ -1,4 +1,8 @@
-"""Grey values of a synthetic CT: a random contrast, and tissues that imitate the liver's."""
+"""Grey values of a synthetic CT: a contrast phase, at random, and tissues that imitate the liver's.
+
+One scan is of one phase. It decides what contrast medium adds to aorta, veins, liver, spleen and
+kidneys, and how each kind of lesion looks (`lesions.LesionKind`).
+"""
 
 from typing import NamedTuple
 
@@ -6,8 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .label_maps import ORGANS
 from .noise import smooth_noise
-from .phantom.body import ABDOMINAL_FAT_TEXTURE, SUBCUTANEOUS_FAT_TEXTURE
+from .phantom.body import ABDOMINAL_FAT_TEXTURE, PHASES, SUBCUTANEOUS_FAT_TEXTURE, TISSUE_HU
+
+PHASE_ODDS = (0.18, 0.28, 0.41, 0.13)  # of PHASES
+EARLY = ("aorta", "heart", "cortex", "spleen", "pancreas")  # bright as soon as the medium arrives
+BILE = ORGANS.index("bile")
 
 
 class Contrast(NamedTuple):
@@ -16,6 +25,7 @@ class Contrast(NamedTuple):
     hu: np.ndarray
     texture: np.ndarray
     is_liver: np.ndarray
+    phase: str = "portal venous"  # one of `phantom.body.PHASES`
 
 
 class FatFilling(NamedTuple):
@@ -32,14 +42,44 @@ def parenchyma(table: np.ndarray) -> int:
 
 
 def sample_contrast(table: np.ndarray, random: np.random.Generator) -> Contrast:
-    """A random contrast of the tissues in a label map's `table` (n, 3)."""
-    hu, texture, is_liver = (column.copy() for column in table.T)
-    liver = parenchyma(table)
+    """A random contrast of the tissues in a label map's `table` (n, 4)."""
+    hu, texture, is_liver, organ = (column.copy() for column in table.T)
+    liver, phase = parenchyma(table), int(random.choice(len(PHASES), p=PHASE_ODDS))
+    enhance(hu, texture, organ.astype(int), phase, random)
     organs = (hu > -40) & (hu <= 330) & (is_liver == 0)
     vessels = (is_liver > 0) & (np.arange(len(hu)) != liver)
     randomise_contrast(hu, texture, liver, random)
     hard_negatives(hu, organs, vessels, hu[liver], random)
-    return Contrast(hu, texture * np.float32(random.uniform(0.5, 1.8)), is_liver)
+    hu[organ == BILE] = _bile(random)
+    texture *= np.float32(random.uniform(0.5, 1.8))
+    return Contrast(hu, texture, is_liver, PHASES[phase])
+
+
+def enhance(
+    hu: np.ndarray, texture: np.ndarray, organ: np.ndarray, phase: int, random: np.random.Generator
+) -> None:
+    """Adds what contrast medium adds in this phase to each organ, more or less in each patient.
+
+    An arterial phase is early or late: the later, the more of the medium has reached the liver
+    and the veins.
+    """
+    strength = random.normal(1, 0.15)
+    lateness = random.uniform(-0.1, 1.1)
+    for n, (name, by_phase) in enumerate(TISSUE_HU.items()):
+        added = strength * (by_phase[phase] - by_phase[0]) * random.normal(1, 0.1)
+        if PHASES[phase] == "arterial" and name not in EARLY:
+            added *= lateness
+        hu[organ == n] += added
+        if PHASES[phase] == "arterial" and name == "spleen":  # its pulp fills unevenly
+            texture[organ == n] = random.uniform(8, 25)
+
+
+def _bile(random: np.random.Generator) -> float:
+    """HU of the gallbladder's content: bile, now and then thick or with excreted medium."""
+    kind = random.random()
+    if kind < 0.78:
+        return random.uniform(-6, 24)
+    return random.uniform(20, 55) if kind < 0.93 else random.uniform(80, 400)
 
 
 def randomise_contrast(
@@ -47,7 +87,7 @@ def randomise_contrast(
 ) -> None:
     """Shifts the HU of every soft tissue, of bone and of fat; `liver` is the liver's row."""
     soft, fat, bone = hu > -40, (hu > -140) & (hu <= -40), hu > 330
-    spread = random.choice([6.0, 14.0, 25.0], p=[0.3, 0.5, 0.2])
+    spread = random.choice([6.0, 14.0, 25.0], p=[0.4, 0.42, 0.18])
     hu[soft] += random.normal(0, spread, soft.sum()).astype(np.float32)
     hu[soft] += random.normal(0, 5)
     hu[bone] *= random.uniform(0.7, 1.3)
@@ -85,7 +125,7 @@ def hard_negatives_in_fat(
     """
     if random.random() > 0.3:
         return []
-    hu, texture, _ = table.T
+    hu, texture, *_ = table.T
     is_fat = (hu > -140) & (hu <= -40) & (texture == ABDOMINAL_FAT_TEXTURE)
     return [
         FatFilling(

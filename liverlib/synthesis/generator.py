@@ -30,7 +30,7 @@ from .lesions import (
 )
 from .noise import smooth_noise
 
-GENERATOR_VERSION = 6  # raised when equal settings and label maps come to give other scans
+GENERATOR_VERSION = 7  # raised when equal settings and label maps come to give other scans
 LESION_SCALE = {"body": 0.5, "liver": 0.85}  # a factor on radii in voxels, by the cube's crop
 # Positions within a voxel, as fractions of it, whose mean it shows: a tetrahedron's corners.
 SUBVOXEL = ((-0.25, -0.25, -0.25), (0.25, 0.25, -0.25), (0.25, -0.25, 0.25), (-0.25, 0.25, 0.25))
@@ -103,7 +103,8 @@ class SyntheticScans:
         image, liver = self._image(label_map, coordinates, voxel, contrast, window, random)
         sides = (voxel / voxel.prod() ** (1 / 3)).tolist()
         scale, tumour = LESION_SCALE[self.cube.crop], torch.zeros_like(liver)
-        _add_lesions(LiverPatch(image, liver, tumour, liver_hu, window, sides, scale), random)
+        patch = LiverPatch(image, liver, tumour, liver_hu, window, sides, scale, contrast.phase)
+        _add_lesions(patch, random)
         image = add_artefacts(image, liver, voxel[2], window[1] - window[0], random)
         soft_labels = torch.cat([liver, tumour], 1)
         return _as_bytes(image), _as_bytes(soft_labels)
@@ -147,7 +148,7 @@ class SyntheticScans:
         random: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
         """Grey values 0…1 and the liver's soft label, (1, 1, …) each, at `coordinates`."""
-        hu, amplitude, is_liver = (torch.from_numpy(x).to(self.device) for x in contrast)
+        hu, amplitude, is_liver = (torch.from_numpy(x).to(self.device) for x in contrast[:3])
         width = random.choice((3, 3, 5, 9))
         texture = smooth_noise(self.edge, width, random, self.device).flatten()
         low, high = window
@@ -183,7 +184,7 @@ def _as_bytes(values: Tensor) -> Tensor:
 
 def _add_lesions(patch: LiverPatch, random: np.random.Generator) -> None:
     """Adds hard negatives to the liver, then tumours."""
-    if random.random() < 0.35:
+    if random.random() < 0.25:
         add_gallbladder(patch, random)
     if random.random() < 0.2:
         add_perfusion_patches(patch, random)

@@ -19,7 +19,10 @@ from liverlib.core.settings import SEEDS, CheckedSettings, digest, setting
 from .phantom.body import (
     ABDOMINAL_FAT_TEXTURE,
     SUBCUTANEOUS_FAT_TEXTURE,
+    TISSUE_HU,
     Body,
+    LiverAnatomy,
+    OrganHU,
     draw_heart,
     make_body,
 )
@@ -28,9 +31,10 @@ from .phantom.liver import LIVER_SHAPES, draw_artery_and_duct, draw_liver
 from .phantom.organs import draw_great_vessels, draw_organs
 from .phantom.skeleton import draw_skeleton
 
-LABEL_MAP_VERSION = 5  # raised when equal settings come to give other maps
+LABEL_MAP_VERSION = 6  # raised when equal settings come to give other maps
 AIR = 0  # the number of that tissue
-LIVER_ODDS = (0.38, 0.12, 0.12, 0.06, 0.06, 0.26)  # of LIVER_SHAPES
+ORGANS = (*TISSUE_HU, "bile")  # whose enhancement is known; a table's last column counts them
+LIVER_ODDS = (0.46, 0.12, 0.12, 0.05, 0.05, 0.2)  # of LIVER_SHAPES
 LIVER_POINTS = 1500  # kept of the liver's voxels
 
 
@@ -60,7 +64,7 @@ class TissueCanvas(Canvas):
         super().__init__(shape, (spacing,) * 3, to_patient, bend, random)
         del self.hu, self.tumour
         self.tissue = np.full(self.shape, AIR, np.uint8)
-        self.numbers: dict[tuple[int, int, bool], int] = {(-1000, 0, False): AIR}
+        self.numbers: dict[tuple[int, int, bool, int], int] = {(-1000, 0, False, -1): AIR}
 
     def paint(
         self,
@@ -91,28 +95,31 @@ class TissueCanvas(Canvas):
         self.has_liver = True
 
     def number(self, value: float, texture: float, is_liver: bool) -> int:
-        """The number of a tissue; tissues of the same rounded HU and texture share one."""
-        key = round(value), round(texture), is_liver
+        """The number of a tissue; those of an organ of the same rounded HU and texture share it."""
+        organ = value.organ if isinstance(value, OrganHU) else ""
+        index = ORGANS.index(organ) if organ in ORGANS else -1
+        key = round(value), round(texture), is_liver, index
         return self.numbers.setdefault(key, len(self.numbers))
 
     def table(self) -> np.ndarray:
-        """A row (HU, texture, is liver) for each tissue, float32 (n, 3), in order of number."""
+        """A row (HU, texture, is liver, organ) for each tissue, float32 (n, 4), by number."""
         return np.array(list(self.numbers), np.float32)
 
 
 def make_label_map(index: int, settings: LabelMapSettings) -> dict[str, np.ndarray]:
     """The arrays of one label map, which the settings and `index` alone decide.
 
-    ``tissue`` (X, Y, Z) uint8 numbers the rows of ``table`` (n, 3): HU, unevenness in HU, and
-    whether it is liver. ``body`` and ``liver`` (m, 3) float32 are their first and last voxels along
-    x and y in every slice, and of the liver some within.
+    ``tissue`` (X, Y, Z) uint8 numbers the rows of ``table`` (n, 4): HU without contrast medium,
+    unevenness in HU, whether it is liver, and its place in `ORGANS` or -1. ``body`` and ``liver``
+    (m, 3) float32 are their first and last voxels along x and y in every slice, and of the liver
+    some within.
     """
     random = np.random.default_rng([settings.seed, index])
     fat = float(np.clip(random.lognormal(2.9, 0.7), 3, 70))  # mm under the skin
     arms = random.random() < 0.12
     canvas = _canvas(fat, arms, settings, random)
-    body = make_body(canvas, fat, random)
-    body = replace(body, liver_shape=str(random.choice(LIVER_SHAPES, p=LIVER_ODDS)))
+    body = make_body(canvas, fat, random, phase=0)  # contrast medium comes with each scan
+    body = replace(body, liver=_sample_anatomy(random))
     abdominal_fat = canvas.number(body.hu["fat"] + 4, ABDOMINAL_FAT_TEXTURE, False)
     if arms:
         _draw_arms(canvas, body, random)
@@ -166,6 +173,18 @@ def _canvas(
     shape = tuple(np.ceil((high - low) / settings.spacing).astype(int).tolist())
     to_patient = np.eye(3), low
     return TissueCanvas(shape, settings.spacing, to_patient, settings.bend, random.spawn(1)[0])
+
+
+def _sample_anatomy(random: np.random.Generator) -> LiverAnatomy:
+    """A random liver: its shape, the reach of its left lobe, its caudate lobe."""
+    reach = random.uniform(0, 65) if random.random() < 0.45 else 0.0
+    caudate = float(np.clip(random.lognormal(3.0, 0.5), 6, 70))
+    return LiverAnatomy(
+        shape=str(random.choice(LIVER_SHAPES, p=LIVER_ODDS)),
+        left_reach=reach,
+        caudate=caudate if random.random() < 0.92 else 0.0,
+        gallbladder=True,
+    )
 
 
 def _draw_arms(canvas: Canvas, body: Body, random: np.random.Generator) -> None:

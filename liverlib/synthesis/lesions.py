@@ -16,10 +16,11 @@ from torch import Tensor
 from liverlib.core.arrays import Box
 from liverlib.core.random import around, rough_ellipsoid
 
+from .lesion_kinds import LesionKind
 from .noise import local_mean, smooth_noise
 
 MAX_TUMOURS = 8  # in a patch, unless they are small
-CYST_MIN_HU = 75  # in darker livers a cyst would look like a tumour
+CYST_MIN_HU = 60  # in darker livers a cyst would look like a tumour
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class LiverPatch:
     window: Sequence[float]  # HU that are 0 and 1 in the image
     voxel: Sequence[float] = (1.0, 1.0, 1.0)  # its sides; their product is 1
     scale: float = 1.0  # a factor on every lesion's size
+    phase: str = "portal venous"  # one of `phantom.body.PHASES`
 
     def grey(self, hu: Tensor) -> Tensor:
         """The grey values of HU."""
@@ -54,40 +56,6 @@ class LiverPatch:
         return box, [axis * side for axis, side in zip(axes, self.voxel, strict=True)]
 
 
-@dataclass(frozen=True)
-class LesionKind:
-    """The appearance of a tumour, in HU and voxels."""
-
-    contrast: float  # to the liver
-    edge: float  # over which the contrast fades
-    fine: float  # texture within, of small features
-    coarse: float  # of large features, in large tumours
-    rim: float
-    rim_width: float
-    necrosis: float | None  # HU of a dead centre
-    calcification: float  # brightness of calcified spots
-    lobes: int
-    bulge: int  # how far it may grow out of the liver
-
-    @classmethod
-    def sample(cls, liver_hu: float, random: np.random.Generator) -> "LesionKind":
-        """A random kind in a liver of so many HU."""
-        size = float(np.clip(random.lognormal(math.log(25), 0.55), 8, 75))
-        bright = random.random() < (0.3 if liver_hu > 45 else 0.5)
-        return cls(
-            contrast=size if bright else -min(size, max(liver_hu + 5, 12)),
-            edge=random.uniform(1, 4.5),
-            fine=random.uniform(0, 12) * (random.random() < 0.6),
-            coarse=random.uniform(8, 30) * (random.random() < 0.5),
-            rim=random.uniform(-15, 50) * (random.random() < 0.35),
-            rim_width=random.uniform(1, 3),
-            necrosis=random.uniform(0, 35) if random.random() < 0.3 else None,
-            calcification=random.uniform(80, 400) * (random.random() < 0.05),
-            lobes=int(random.integers(0, 4)) * (random.random() < 0.5),
-            bulge=int(random.integers(2, 5)) * (random.random() < 0.3),
-        )
-
-
 def add_tumours(patch: LiverPatch, random: np.random.Generator) -> None:
     """Adds tumours: few or many, small or large, apart or in clusters; some bulge out.
 
@@ -96,7 +64,7 @@ def add_tumours(patch: LiverPatch, random: np.random.Generator) -> None:
     inside = patch.inside
     if len(inside) < 500:
         return
-    common = LesionKind.sample(patch.hu, random)
+    common = LesionKind.sample(patch.hu, random, patch.phase)
     scale, count = _size_and_count(patch.scale, random)
     edge, device = patch.liver.shape[-1], patch.liver.device
     textures = [smooth_noise(edge, width, random, device)[0, 0] for width in (4, 11)]
@@ -108,7 +76,8 @@ def add_tumours(patch: LiverPatch, random: np.random.Generator) -> None:
         else:
             centre = candidates[(candidates - centre).square().sum(1).argmin()]
         radius = max(1.5, scale * float(np.clip(7 * random.lognormal(0, 0.5), 2, 20)))
-        kind = common if random.random() < 0.8 else LesionKind.sample(patch.hu, random)
+        alike = random.random() < 0.8
+        kind = common if alike else LesionKind.sample(patch.hu, random, patch.phase)
         box, depth = _lobed(patch, centre.tolist(), radius, kind.lobes, random)
         fine, coarse = (texture[box] for texture in textures)
         hu = _lesion_hu(patch.hu, kind, radius, depth, fine, coarse)
@@ -122,7 +91,7 @@ def _size_and_count(scale: float, random: np.random.Generator) -> tuple[float, i
     count = min(int(random.geometric(0.45)), MAX_TUMOURS)
     if extent < 0.2:  # the liver is full of small ones
         return random.uniform(0.3, 0.6) * scale, int(random.integers(MAX_TUMOURS, 3 * MAX_TUMOURS))
-    if extent < 0.3:  # one that fills much of it
+    if extent < 0.34:  # one that fills much of it
         return scale * random.uniform(2, 4), 1
     return scale, count
 
@@ -136,12 +105,14 @@ def _lesion_hu(
     hu = liver_hu + strength + kind.fine * fine
     if kind.coarse and radius > 8:
         hu += kind.coarse * coarse
+    if kind.mosaic and radius > 5:
+        hu += kind.mosaic * torch.tanh(2.5 * (coarse if radius > 14 else fine))
     if kind.rim and radius > 4:
         hu += kind.rim * torch.exp(-(((depth - kind.rim_width) / kind.rim_width) ** 2))
     if kind.necrosis is not None and radius > 5:
         hu += ((depth - 0.4 * radius) / 3).clamp(0, 1) * (kind.necrosis - hu)
-    if kind.calcification and radius > 3:
-        hu += kind.calcification * (fine - 1.2).clamp(0, 1) * (depth > 1)
+    if kind.spots and radius > 3:
+        hu += kind.spots * (fine - 1.2).clamp(0, 1) * (depth > 1)
     return hu
 
 

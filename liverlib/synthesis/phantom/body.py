@@ -30,6 +30,28 @@ TISSUE_HU = {  # in each of PHASES
 }
 
 
+class OrganHU(float):
+    """Hounsfield units that know whose they are: a name in `TISSUE_HU`, or another."""
+
+    organ: str
+
+    def __new__(cls, value: float, organ: str) -> "OrganHU":
+        """`value` of an organ."""
+        self = super().__new__(cls, value)
+        self.organ = organ
+        return self
+
+
+@dataclass(frozen=True)
+class LiverAnatomy:
+    """What may be unusual about a liver; as it stands, it is the phantoms' usual one."""
+
+    shape: str = "usual"  # or another of `liver.LIVER_SHAPES`
+    left_reach: float = 0.0  # mm that the left lobe reaches further to the left, flat
+    caudate: float = 0.0  # ml of the caudate lobe; 0: none
+    gallbladder: bool = False  # of any size, fold and content, in its fossa
+
+
 @dataclass(frozen=True, eq=False)
 class Body:
     """A patient: sizes in mm, tissues in HU, and arrays on the lattice that all shapes share."""
@@ -45,12 +67,15 @@ class Body:
     below_diaphragm: np.ndarray  # distance to everything below it
     rough: np.ndarray  # noise of unit variance, its features 30 mm wide
     fine: np.ndarray  # the same, 13 mm wide
-    liver_shape: str = "usual"  # or another of `liver.LIVER_SHAPES`
+    liver: LiverAnatomy = LiverAnatomy()
 
 
-def make_body(canvas: Canvas, fat: float, random: np.random.Generator) -> Body:
-    """A random patient, with trunk, fat and lungs already painted."""
-    phase = random.choice(4, p=[0.14, 0.2, 0.52, 0.14])
+def make_body(
+    canvas: Canvas, fat: float, random: np.random.Generator, phase: int | None = None
+) -> Body:
+    """A random patient, with trunk, fat and lungs already painted; `phase`: a fixed one."""
+    sampled = random.choice(4, p=[0.14, 0.2, 0.52, 0.14])
+    phase = int(sampled) if phase is None else phase
     hu = {
         name: float(by_phase[phase] * random.normal(1, 0.07))
         for name, by_phase in TISSUE_HU.items()
@@ -58,6 +83,7 @@ def make_body(canvas: Canvas, fat: float, random: np.random.Generator) -> Body:
     hu = {name: value + random.normal(0, 5) for name, value in hu.items()}
     if random.random() < 0.2:  # a fatty liver
         hu["liver"] -= random.uniform(12, 45)
+    hu = {name: OrganHU(value, name) for name, value in hu.items()}
     hu["fat"] = random.normal(-103, 6)
     belly, wall = random.uniform(-12, 28), random.uniform(9, 16)
     dome = random.normal(122, 9), random.normal(108, 10)

@@ -5,7 +5,7 @@ Gas lies where it lies in a patient on their back: in front, above a level.
 
 import numpy as np
 
-from .body import Body
+from .body import Body, OrganHU
 from .canvas import Canvas
 from .sdf import Region, ellipsoid, intersection, random_rotation, spline, tubes
 
@@ -77,7 +77,7 @@ def _mesentery(canvas: Canvas, body: Body, random: np.random.Generator) -> None:
         end = np.array([random.uniform(-85, 80), random.uniform(0, 70), random.uniform(-130, -10)])
         start = np.array([4, 8, random.uniform(-60, -5)])
         line = spline([start, end * (0.5, 0.6, 0.7) + random.normal(0, 8, 3), end])
-        hu = body.hu["portal_vein"] * 0.8
+        hu = OrganHU(body.hu["portal_vein"] * 0.8, "portal_vein")
         canvas.paint_vessel(line, np.linspace(2.6, 1, len(line)), hu)
 
 
