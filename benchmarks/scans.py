@@ -16,15 +16,31 @@ from liverlib.io.scan import read_scan
 from liverlib.io.volume import Volume
 from liverlib.pipeline.paths import home
 from liverlib.synthesis.phantom import body
+from liverlib.synthesis.phantom.body import PHASES, LiverAnatomy
 from liverlib.synthesis.phantom.dataset import write_phantoms
-from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
+from liverlib.synthesis.phantom.phantom import (
+    PhantomKind,
+    PhantomSettings,
+    make_phantom,
+    make_phantom_of,
+)
 
 HARD = PhantomSettings(cases=12, unlabelled=0, seed=77, size=192, tumour_free=0.4)
 ALIKE = ("muscle", "spleen", "bowel_wall", "heart", "vena_cava", "pancreas")  # get the liver's HU
+KINDS = {  # each with one thing that patients have and usual phantoms lack
+    "arterial, bright tumours": PhantomKind(PHASES.index("arterial"), bright_tumours=True),
+    "gallbladders": PhantomKind(liver=LiverAnatomy(gallbladder=True)),
+    "left lobe to the spleen": PhantomKind(liver=LiverAnatomy(left_reach=60, caudate=20)),
+    "large caudate lobe": PhantomKind(liver=LiverAnatomy(caudate=45)),
+    "5 mm slices": PhantomKind(slice_mm=5),
+    "no contrast medium": PhantomKind(PHASES.index("non-contrast")),
+}
+OF_A_KIND = PhantomSettings(cases=12, unlabelled=0, seed=88, size=192, tumour_free=0.4)
 NOISE = 20.0  # HU, the standard deviation in the noisy ones
 DARKER, STREAKS = 35.0, 10.0  # HU, at most, between arms; and the streaks' standard deviation
 
 Pair = tuple[Volume, Volume]  # a scan and its label
+Triple = tuple[Volume, Volume, Volume]  # and the lumen of its gallbladder
 
 
 def write_case(folder: Path, slices: int, kinds: Sequence[str] = (".nii.gz",)) -> list[Case]:
@@ -53,6 +69,12 @@ def hard_phantoms(settings: PhantomSettings = HARD) -> list[Case]:
     with patch.dict(body.TISSUE_HU, dict.fromkeys(ALIKE, body.TISSUE_HU["liver"])):
         write_phantoms(folder, settings, workers=1)  # in this process, where the patch holds
     return labelled(find_cases(folder))
+
+
+def phantoms_of(kind: str, settings: PhantomSettings = OF_A_KIND) -> list[Triple]:
+    """Phantoms of one of `KINDS`."""
+    cases = range(settings.cases)
+    return [make_phantom_of(KINDS[kind], index, settings) for index in cases]
 
 
 def with_dark_band(scan: Volume, label: Volume) -> Pair:

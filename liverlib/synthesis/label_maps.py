@@ -62,7 +62,7 @@ class TissueCanvas(Canvas):
         random: np.random.Generator,
     ) -> None:
         super().__init__(shape, (spacing,) * 3, to_patient, bend, random)
-        del self.hu, self.tumour
+        del self.hu, self.tumour, self.gallbladder
         self.tissue = np.full(self.shape, AIR, np.uint8)
         self.numbers: dict[tuple[int, int, bool, int], int] = {(-1000, 0, False, -1): AIR}
 
@@ -93,6 +93,9 @@ class TissueCanvas(Canvas):
         self.paint(shape, value, texture, keep=True)
         self.liver[shape[0]] = shape[1] < 0
         self.has_liver = True
+
+    def mark_gallbladder(self, shape: Shape) -> None:
+        """Does nothing: a tissue of its own tells where it is."""
 
     def number(self, value: float, texture: float, is_liver: bool) -> int:
         """The number of a tissue; those of an organ of the same rounded HU and texture share it."""

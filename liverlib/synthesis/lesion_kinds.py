@@ -34,8 +34,8 @@ class LesionKind:
         what such data hold; LI-RADS v2018 for hepatocellular carcinoma. docs/synthesis.md has the
         numbers.
         """
-        make = random.choice([_metastasis, _carcinoma, _haemangioma, _any_kind], p=KIND_ODDS)
-        kind: LesionKind = make(random, phase)
+        makers = (_metastasis, _carcinoma, _haemangioma, _any_kind)
+        kind = makers[random.choice(len(makers), p=KIND_ODDS)](random, phase)
         darkest = -max(liver_hu - 15, 10)  # but for what is dead, nothing is water, as bile is
         return replace(
             kind,

@@ -43,6 +43,7 @@ class Canvas:
         self.hu = np.full(self.shape, -1000, np.float32)
         self.liver = np.zeros(self.shape, np.float32)
         self.tumour = np.zeros(self.shape, np.float32)
+        self.gallbladder = np.zeros(self.shape, np.float32)
         self.has_liver = False
         fine = random.standard_normal(self.lattice.x.shape, dtype=np.float32)
         self.texture = self.upsample(0.8 * fine + 0.9 * self.smooth_noise(28))
@@ -168,6 +169,10 @@ class Canvas:
         box, distance = shape
         self.liver[box] = np.clip(0.5 - distance / self.edge, 0, 1)
         self.has_liver = True
+
+    def mark_gallbladder(self, shape: Shape) -> None:
+        """Marks the lumen of the gallbladder."""
+        self.gallbladder[shape[0]] = shape[1] < 0
 
     def paint_organ(
         self,

@@ -11,16 +11,11 @@ import numpy as np
 
 from .body import ABDOMINAL_FAT_TEXTURE, Body, OrganHU
 from .canvas import Canvas, Shape
-from .sdf import Region, ellipsoid, intersection, random_rotation, spline, tubes, union
+from .sdf import FAR_MM, Region, ellipsoid, intersection, random_rotation, spline, tubes, union
 
 LIVER_SHAPES = (
-    "usual",
-    "long",
-    "small",
-    "left lobe resected",
-    "right lobe resected",
-    "left lobe large",
-)
+    "usual", "long", "small", "left lobe resected", "right lobe resected", "left lobe large",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +36,13 @@ def draw_liver(canvas: Canvas, body: Body, random: np.random.Generator) -> Tree:
     """Liver, gallbladder and the veins within; returns the portal vein."""
     region = canvas.lattice.part((-130, -110, -130), (150, 130, 200))
     tip, slope = random.uniform(-62, 0), random.uniform(0.55, 0.85)
-    shape = body.liver.shape
-    if shape == "long":  # Riedel's lobe
+    if body.liver.shape == "long":  # Riedel's lobe
         tip -= random.uniform(30, 70)
     liver = _liver(region, body, tip, slope, random)
-    if shape == "small":  # and nodular, as in cirrhosis
+    if body.liver.shape == "small":  # and nodular, as in cirrhosis
         liver += random.uniform(3, 10) + random.uniform(1, 3) * body.fine[region.box]
-    elif "resected" in shape:
-        side = -1 if "left" in shape else 1
+    elif "resected" in body.liver.shape:
+        side = -1 if "left" in body.liver.shape else 1
         cut = side * (region.x - random.uniform(0, 40) - 10 * side) + 4 * body.rough[region.box]
         liver = intersection(liver, cut, 10)
     box, distance = canvas.at_voxels(region, liver)
@@ -56,8 +50,8 @@ def draw_liver(canvas: Canvas, body: Body, random: np.random.Generator) -> Tree:
     canvas.paint((box, fat), body.hu["fat"], 8, edge=2.5)
     canvas.paint_liver((box, distance), body.hu["liver"], random.uniform(2, 8))
     portal_vein = _veins(canvas, body, random)
-    draw_gallbladder = _fossa_gallbladder if body.liver.gallbladder else _gallbladder
-    draw_gallbladder(canvas, body, tip, slope, random)
+    gallbladder = _fossa_gallbladder if body.liver.gallbladder else _gallbladder
+    gallbladder(canvas, body, tip, slope, random)
     return portal_vein
 
 
@@ -123,6 +117,7 @@ def _gallbladder(
     box, distance = canvas.at_voxels(region, tubes(region, line, radii))
     canvas.paint((box, distance), body.hu["bowel_wall"])
     canvas.paint((box, distance + 1.8), random.uniform(0, 18), 2)
+    canvas.mark_gallbladder((box, distance + 1.8))
 
 
 def _caudate_lobe(region: Region, volume: float, random: np.random.Generator) -> np.ndarray:
@@ -138,8 +133,7 @@ def _fossa_gallbladder(
 ) -> None:
     """A gallbladder between the lobes, from the hilum forwards to the liver's lower edge.
 
-    From empty to 100 ml, on the liver or deep in it, straight or folded, with wall and content.
-    Sizes and contact with the liver as in 3D-IRCADb-01: 10–41 ml, 0.2–0.65 of the surface.
+    From empty to 100 ml, on the liver or deep in it, straight or folded.
     """
     if random.random() < 0.12:  # removed
         return
@@ -151,19 +145,17 @@ def _fossa_gallbladder(
     depth = random.uniform(-0.8, 1.1) * radius
     goal = np.array([x, y, tip + slope * (112 - x) - 0.15 * y + depth])
     along = (goal - neck) / np.linalg.norm(goal - neck)
-    fundus = neck + length * along
-    points = [neck, neck + 0.55 * length * along + random.normal(0, 0.08 * length, 3), fundus]
+    middle = neck + 0.55 * length * along + random.normal(0, 0.08 * length, 3)
+    points = [neck, middle, neck + length * along]
     if random.random() < 0.2:  # its end folds over
-        points.append(fundus + 0.3 * length * random_rotation(1.2, random)[0])
+        points.append(points[-1] + 0.3 * length * random_rotation(1.2, random)[0])
     line = spline(points, 5)
     widths = np.interp(np.linspace(0, 1, len(line)), (0, 0.25, 0.7, 1), (0.3, 0.75, 1, 0.75))
     flat = random.uniform(0.45, 1) if random.random() < 0.4 else 1.0  # squeezed by the lobes
     region = canvas.lattice.part(line.min(0) - radius - 12, line.max(0) + radius + 12)
-    x, y, z = region.x, region.y, region.z
-    distance = np.full(region.x.shape, 60, np.float32)
-    for (px, py, pz), width in zip(line, widths * radius, strict=True):
-        ball = np.sqrt(((x - px) / flat) ** 2 + (y - py) ** 2 + (z - pz) ** 2) - width
-        distance = union(distance, ball.astype(np.float32), 2)
+    distance = np.full(region.x.shape, FAR_MM, np.float32)
+    for point, width in zip(line, widths * radius, strict=True):
+        distance = union(distance, ellipsoid(region, point, width * np.array([flat, 1, 1])), 2)
     distance += random.uniform(0, 0.8) * body.fine[region.box]
     distance = intersection(distance, body.cavity[region.box] + 4, 3)
     _paint_gallbladder(canvas, body, canvas.at_voxels(region, distance), random)
@@ -177,22 +169,24 @@ def _paint_gallbladder(
     if not distance.size:
         return
     if random.random() < 0.4:
-        halo = random.uniform(0.5, 3)
-        canvas.paint((box, distance - halo), body.hu["fat"], ABDOMINAL_FAT_TEXTURE)
+        canvas.paint(
+            (box, distance - random.uniform(0.5, 3)), body.hu["fat"], ABDOMINAL_FAT_TEXTURE
+        )
     canvas.paint(shape, body.hu["bowel_wall"])
     lumen = distance + (random.uniform(3, 6) if random.random() < 0.12 else random.uniform(1, 2.5))
     canvas.paint((box, lumen), OrganHU(random.uniform(0, 18), "bile"), 2)
+    canvas.mark_gallbladder((box, lumen))
     rows = np.flatnonzero((lumen < 0).any((0, 2)))
     if not len(rows) or random.random() < 0.7:
         return
-    up = np.arange(lumen.shape[1], dtype=np.float32)[:, None] * np.float32(canvas.spacing[1])
-    filled = random.uniform(0.1, 0.5) * (rows[-1] - rows[0] + 1) * canvas.spacing[1]
-    below = np.maximum(lumen, up - up[rows[0]] - np.float32(filled))  # lies at the back
+    level = rows[0] + random.uniform(0.1, 0.5) * (rows[-1] - rows[0] + 1)  # it lies at the back
+    above = (np.arange(lumen.shape[1]) - level).astype(np.float32) * np.float32(canvas.spacing[1])
+    below = np.maximum(lumen, above[:, None])
     if random.random() < 0.5:
         canvas.paint((box, below), random.uniform(25, 70), 4)
     else:
-        grain = 4 * canvas.texture[box]
-        canvas.paint((box, np.maximum(below, 2 - grain)), random.uniform(-40, 500), 20)
+        grains = np.maximum(below, 2 - 4 * canvas.texture[box])
+        canvas.paint((box, grains), random.uniform(-40, 500), 20)
 
 
 def _veins(canvas: Canvas, body: Body, random: np.random.Generator) -> Tree:

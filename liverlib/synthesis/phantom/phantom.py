@@ -6,7 +6,7 @@ liver (ascites, thrombosis, operations), and artefacts of motion and metal.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import fft
@@ -14,7 +14,7 @@ from scipy import fft
 from liverlib.core.settings import SEEDS, CheckedSettings, setting
 from liverlib.io.volume import Grid, Volume
 
-from .body import draw_heart, make_body
+from .body import Body, LiverAnatomy, draw_heart, make_body
 from .canvas import Canvas
 from .liver import draw_liver
 from .organs import draw_great_vessels, draw_organs, draw_table
@@ -43,6 +43,16 @@ class PhantomSettings(CheckedSettings):
     bend: float = setting(5.0, "mm by which bodies are bent out of shape", low=0, high=30)
 
 
+@dataclass(frozen=True)
+class PhantomKind:
+    """What is fixed in phantoms of one kind; the rest is sampled, as in all."""
+
+    phase: int | None = None  # of `body.PHASES`
+    liver: LiverAnatomy = field(default_factory=LiverAnatomy)
+    bright_tumours: bool = False  # by 10 to 35 HU, with a mosaic within
+    slice_mm: float | None = None  # between slices
+
+
 def make_phantom(
     index: int, settings: PhantomSettings = PhantomSettings()
 ) -> tuple[Volume, Volume]:
@@ -56,14 +66,22 @@ def make_phantom(
     >>> scan.voxels.shape[:2], label.grid.matches(scan.grid)
     ((32, 32), True)
     """
+    return make_phantom_of(PhantomKind(), index, settings)[:2]
+
+
+def make_phantom_of(
+    kind: PhantomKind, index: int, settings: PhantomSettings = PhantomSettings()
+) -> tuple[Volume, Volume, Volume]:
+    """The scan and the label of one case of a kind, and the lumen of its gallbladder (uint8)."""
     random = np.random.default_rng([settings.seed, index])
     fat = float(np.clip(random.lognormal(2.9, 0.5), 4, 45))  # mm under the skin
     size = np.clip(random.normal(0.99, 0.05) * random.normal(1, 0.04, 3), 0.85, 1.1)
-    shape, spacing, low, parts = _geometry(fat, size, settings, random)
+    shape, spacing, low, parts = _geometry(fat, size, settings, kind.slice_mm, random)
     fine = (*shape[:2], shape[2] * parts), (*spacing[:2], spacing[2] / parts)
     to_patient = _to_patient(*fine, low, size, random)
     canvas = Canvas(*fine, to_patient, settings.bend, random.spawn(1)[0])
-    _draw(canvas, fat, index, settings, random)
+    body = make_body(canvas, fat, random, kind.phase)
+    _draw(canvas, replace(body, liver=kind.liver), index, settings, kind.bright_tumours, random)
     hu, liver, tumour = (
         _averaged(array, parts) for array in (canvas.hu, canvas.liver, canvas.tumour)
     )
@@ -72,7 +90,8 @@ def make_phantom(
     affine[:3, 3] = [*(-spacing[:2] * (np.array(shape[:2]) - 1) / 2), random.uniform(-900, 200)]
     grid = Grid.of(shape, affine, str(random.choice(["LAS", "LPS", "RAS"])))
     scan, name = _acquired(hu, settings, random), phantom_name(index)
-    return Volume(scan, grid, name), Volume(label, grid, name)
+    gallbladder = (_averaged(canvas.gallbladder, parts) >= 0.5).astype(np.uint8)
+    return Volume(scan, grid, name), Volume(label, grid, name), Volume(gallbladder, grid, name)
 
 
 def phantom_name(index: int) -> str:
@@ -93,26 +112,35 @@ def tumour_count(
 
 
 def _draw(
-    canvas: Canvas, fat: float, index: int, settings: PhantomSettings, random: np.random.Generator
+    canvas: Canvas,
+    body: Body,
+    index: int,
+    settings: PhantomSettings,
+    bright_tumours: bool,
+    random: np.random.Generator,
 ) -> None:
-    """The whole patient, from the skin to the tumours, and the table."""
-    body = make_body(canvas, fat, random)
+    """The whole patient, from the bones to the tumours, and the table."""
     draw_skeleton(canvas, body, random)
     draw_heart(canvas, body, random)
     draw_organs(canvas, body, random)
     draw_liver(canvas, body, random)
     draw_great_vessels(canvas, body, random)
-    draw_tumours(canvas, body, tumour_count(index, settings, random), random)
+    count = tumour_count(index, settings, random)
+    draw_tumours(canvas, body, count, random, bright_tumours)
     draw_table(canvas, random)
 
 
 def _geometry(
-    fat: float, size: np.ndarray, settings: PhantomSettings, random: np.random.Generator
+    fat: float,
+    size: np.ndarray,
+    settings: PhantomSettings,
+    slice_mm: float | None,
+    random: np.random.Generator,
 ) -> tuple[tuple[int, int, int], np.ndarray, float, int]:
     """Shape, spacing in mm, height of the lowest slice, and parts each slice is averaged of."""
     view = np.clip(2 * (146 + fat) * size[0] * random.uniform(0.98, 1.2), 330, 450)
     gap = random.choice(SLICE_MM, p=SLICE_ODDS)
-    gap = max(gap, min(gap * 200 / settings.size, 6))  # coarse pixels, coarse slices
+    gap = max(slice_mm or gap, min(gap * 200 / settings.size, 6))  # coarse pixels, coarse slices
     low, high = random.uniform(-165, -85), random.uniform(130, 185)
     if random.random() < 0.12:  # the dome, or the tip, is cut off
         low, high = (low, random.uniform(85, 115)) if random.random() < 0.5 else (-25, high)

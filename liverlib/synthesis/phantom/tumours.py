@@ -1,6 +1,6 @@
 """The tumours of a phantom: lobed ellipsoids in the liver, soft-edged, some with a rim."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,20 +21,23 @@ class TumourKind:
     texture: float
 
 
-def draw_tumours(canvas: Canvas, body: Body, count: int, random: np.random.Generator) -> None:
+def draw_tumours(
+    canvas: Canvas, body: Body, count: int, random: np.random.Generator, bright: bool = False
+) -> None:
     """`count` tumours of 5–60 mm anywhere in the liver; the first one is never tiny.
 
-    Most of a patient's tumours are of one kind.
+    Most of a patient's tumours are of one kind; `bright`: all are brighter than the liver.
     """
     inside = np.argwhere(canvas.liver[::3, ::3, ::2] > 0.9) * (3, 3, 2)
     if not len(inside):
         return
-    common, typical = _kind(body, random), random.lognormal(3.5, 0.45)
+    sample = _bright_kind if bright else _kind
+    common, typical = sample(body, random), random.lognormal(3.5, 0.45)
     for n in range(count):
         least = 20 if n == 0 else 5
         diameter = float(np.clip(typical * random.lognormal(0, 0.5), least, 60))
         centre = inside[random.integers(len(inside))]
-        kind = common if random.random() < 0.8 else _kind(body, random)
+        kind = common if random.random() < 0.8 else sample(body, random)
         _draw_tumour(canvas, body, centre, diameter / 2, kind, random)
 
 
@@ -51,6 +54,12 @@ def _kind(body: Body, random: np.random.Generator) -> TumourKind:
         necrosis=random.uniform(12, 45) if random.random() < 0.3 else 0,
         texture=random.uniform(2, 9),
     )
+
+
+def _bright_kind(body: Body, random: np.random.Generator) -> TumourKind:
+    """A tumour a little brighter than the liver, as an arterial phase shows many carcinomas."""
+    contrast, texture = random.uniform(10, 35), random.uniform(4, 14)
+    return replace(_kind(body, random), contrast=contrast, rim=0, texture=texture)
 
 
 def _draw_tumour(
