@@ -6,6 +6,7 @@ __all__ = [
     "deformation",
     "generator",
     "label_maps",
+    "lesion_kinds",
     "lesions",
     "noise",
     "phantom",

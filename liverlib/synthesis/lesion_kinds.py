@@ -36,10 +36,13 @@ class LesionKind:
         """
         makers = (_metastasis, _carcinoma, _haemangioma, _any_kind)
         kind = makers[random.choice(len(makers), p=KIND_ODDS)](random, phase)
+        contrast = kind.contrast
+        if liver_hu < 45 and random.random() < 0.4:  # beside a fatty liver most things are bright
+            contrast = abs(contrast)
         darkest = -max(liver_hu - 15, 10)  # but for what is dead, nothing is water, as bile is
         return replace(
             kind,
-            contrast=max(kind.contrast, darkest),
+            contrast=max(contrast, darkest),
             edge=random.uniform(1, 4.5) if random.random() < 0.85 else random.uniform(5, 12),
             rim_width=random.uniform(1, 3),
             bulge=int(random.integers(2, 5)) * (random.random() < 0.3),

@@ -7,7 +7,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from liverlib.synthesis import contrast
-from liverlib.synthesis.phantom.body import SUBCUTANEOUS_FAT_TEXTURE
+from liverlib.synthesis.label_maps import ORGANS
+from liverlib.synthesis.phantom.body import PHASES, SUBCUTANEOUS_FAT_TEXTURE
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,38 @@ def test_every_contrast_occurs(table):
     assert 0.02 < 1 - brighter.mean() < 0.98
     is_liver = contrast.sample_contrast(table, np.random.default_rng(0)).is_liver
     np.testing.assert_array_equal(is_liver, table[:, 2])
+
+
+def test_everything_follows_from_the_phase_together(table):
+    organ = table[:, 3].astype(int)
+    rows = {name: organ == ORGANS.index(name) for name in ORGANS}
+    found = {phase: [] for phase in PHASES}
+    with (
+        patch.object(contrast, "hard_negatives", lambda *_: None),
+        patch.object(contrast, "randomise_contrast", lambda *_: None),
+    ):
+        for seed in range(150):
+            sampled = contrast.sample_contrast(table, np.random.default_rng(seed))
+            hu = {name: sampled.hu[row].mean() for name, row in rows.items() if row.any()}
+            found[sampled.phase].append(hu)
+    assert all(found.values())
+    for hu in found["arterial"]:  # a bright aorta, while the liver is still grey
+        assert hu["aorta"] > 180 and hu["liver"] < 90 and hu["hepatic_veins"] < 100
+    for hu in found["portal venous"]:
+        assert hu["portal_vein"] > hu["liver"] + 10 and hu["aorta"] < 230
+    plain = table[rows["liver"], 0].mean()
+    assert all(abs(hu["liver"] - plain) < 1e-3 for hu in found["non-contrast"])
+    assert np.mean([hu["urine"] > 150 for hu in found["delayed"]]) > 0.8
+
+
+def test_bile_stays_dark_but_for_the_medium_that_it_may_hold(table):
+    bile = table[:, 3] == ORGANS.index("bile")
+    assert bile.any()
+    hu = [
+        contrast.sample_contrast(table, np.random.default_rng(seed)).hu[bile].mean()
+        for seed in range(200)
+    ]
+    assert 0.6 < np.mean(np.array(hu) < 25) < 0.9 and max(hu) > 80 and min(hu) >= -6
 
 
 def test_other_organs_and_vessels_come_to_resemble_the_liver(table):

@@ -7,9 +7,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from liverlib.synthesis import label_maps
-from liverlib.synthesis.label_maps import AIR, make_label_map, write_label_maps
+from liverlib.synthesis.label_maps import AIR, ORGANS, make_label_map, write_label_maps
 from liverlib.synthesis.phantom import liver
-from liverlib.synthesis.phantom.liver import LIVER_SHAPES
+from liverlib.synthesis.phantom.body import LiverAnatomy
 
 
 def liver_mask(label_map: dict[str, np.ndarray]) -> np.ndarray:
@@ -47,7 +47,7 @@ def test_its_points_reach_to_the_livers_ends(paths):
 def test_a_large_left_lobe_hangs_lower_than_a_usual_one(coarse):
     def lowest(shape: str) -> list[int]:
         """The slices that the left lobes of some label maps reach down to."""
-        with patch.object(label_maps, "LIVER_ODDS", np.equal(LIVER_SHAPES, shape).astype(float)):
+        with patch.object(label_maps, "_sample_anatomy", lambda _: LiverAnatomy(shape)):
             masks = [liver_mask(make_label_map(n, coarse)) for n in range(4)]
         return [np.argwhere(mask[: len(mask) // 2])[:, 2].min() for mask in masks]
 
@@ -56,17 +56,26 @@ def test_a_large_left_lobe_hangs_lower_than_a_usual_one(coarse):
 
 
 def test_an_artery_and_bile_ducts_run_through_the_liver(coarse):
-    def within(index: int, draw) -> np.ndarray:
-        """The HU of the liver's voxels."""
+    def within(draw) -> tuple[int, int]:
+        """Voxels of the liver that are artery, and that are as dark as bile."""
         with patch.object(label_maps, "draw_artery_and_duct", draw):
-            label_map = make_label_map(index, replace(coarse, spacing=2.0))
-        hu = label_map["table"][:, 0]
-        return hu[label_map["tissue"]][liver_mask(label_map)]
+            label_map = make_label_map(1, replace(coarse, spacing=2.0))
+        hu, organ = label_map["table"][:, (0, 3)][label_map["tissue"]][liver_mask(label_map)].T
+        return (organ == ORGANS.index("aorta")).sum(), (hu < 16).sum()
 
-    arterial, portal = 7, 1  # the phases of two of them
-    draw, none = liver.draw_artery_and_duct, lambda *_: None
-    assert (within(arterial, draw) > 200).sum() > 20 > 0 == (within(arterial, none) > 200).sum()
-    assert (within(portal, draw) < 20).sum() > 20 > 0 == (within(portal, none) < 20).sum()
+    artery, ducts = within(liver.draw_artery_and_duct)
+    assert artery > 20 and ducts > 20
+    assert within(lambda *_: None) == (0, 0)
+
+
+def test_organs_that_enhance_are_known_and_none_has_contrast_medium_yet(coarse):
+    label_map = make_label_map(2, coarse)
+    hu, _, is_liver, organ = label_map["table"][np.unique(label_map["tissue"])].T
+    for name in ("liver", "spleen", "aorta", "portal_vein", "cortex", "muscle"):
+        rows = organ == ORGANS.index(name)
+        assert rows.any() and (hu[rows] < 85).all()
+    assert is_liver[organ == ORGANS.index("liver")].all()
+    assert not is_liver[organ == ORGANS.index("spleen")].any()
 
 
 def test_finished_label_maps_are_kept_and_more_of_them_join(paths, coarse):

@@ -49,6 +49,14 @@ def test_the_first_tumour_is_never_tiny_and_none_is_wider_than_60_mm(patient):
     assert 0.2 * ball[0] < min(volumes) and max(volumes) < 2.5 * ball[1]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_bright_tumours_are_brighter_than_the_liver(patient, seed):
+    canvas, body = patient
+    before = canvas.hu.copy()
+    draw_tumours(canvas, body, 2, np.random.default_rng(seed), bright=True)
+    assert 5 < np.median((canvas.hu - before)[canvas.tumour > 0.9]) < 40
+
+
 def test_without_a_liver_there_is_no_tumour(patient):
     canvas, body = patient
     canvas.liver[:] = 0
