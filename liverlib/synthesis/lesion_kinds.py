@@ -30,9 +30,8 @@ class LesionKind:
     ) -> "LesionKind":
         """A random kind in a liver of so many HU, as it looks in a contrast phase.
 
-        The kinds and how they enhance: Bilic et al., LiTS, Medical Image Analysis 84 (2023) for
-        what such data hold; LI-RADS v2018 for hepatocellular carcinoma. docs/synthesis.md has the
-        numbers.
+        How they enhance: LI-RADS v2018 (American College of Radiology) for hepatocellular
+        carcinoma. How often each kind is made is a guess (docs/synthesis.md).
         """
         makers = (_metastasis, _carcinoma, _haemangioma, _any_kind)
         kind = makers[random.choice(len(makers), p=KIND_ODDS)](random, phase)
