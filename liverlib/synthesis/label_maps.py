@@ -31,10 +31,11 @@ from .phantom.liver import LIVER_SHAPES, draw_artery_and_duct, draw_liver
 from .phantom.organs import draw_great_vessels, draw_organs
 from .phantom.skeleton import draw_skeleton
 
-LABEL_MAP_VERSION = 6  # raised when equal settings come to give other maps
+LABEL_MAP_VERSION = 7  # raised when equal settings come to give other maps
 AIR = 0  # the number of that tissue
 ORGANS = (*TISSUE_HU, "bile")  # whose enhancement is known; a table's last column counts them
 LIVER_ODDS = (0.46, 0.12, 0.12, 0.05, 0.05, 0.2)  # of LIVER_SHAPES
+BODY_SIZE = (0.05, 0.1, 0.05)  # standard deviation of a factor on width, depth, height
 LIVER_POINTS = 1500  # kept of the liver's voxels
 
 
@@ -173,8 +174,9 @@ def _canvas(
     beside = 2.6 * settings.bend * np.array([1, 1, 0])  # room for what is bent outwards
     low = np.array([-x, -back, -random.uniform(150, 260)]) - beside
     high = np.array([x, front, random.uniform(190, 290)]) + beside
-    shape = tuple(np.ceil((high - low) / settings.spacing).astype(int).tolist())
-    to_patient = np.eye(3), low
+    size = np.clip(random.normal(1, BODY_SIZE), 0.8, 1.25)
+    shape = tuple(np.ceil((high - low) * size / settings.spacing).astype(int).tolist())
+    to_patient = np.diag(1 / size), low
     return TissueCanvas(shape, settings.spacing, to_patient, settings.bend, random.spawn(1)[0])
 
 
