@@ -59,7 +59,7 @@ def test_an_artery_and_bile_ducts_run_through_the_liver(coarse):
     def within(draw) -> tuple[int, int]:
         """Voxels of the liver that are artery, and that are as dark as bile."""
         with patch.object(label_maps, "draw_artery_and_duct", draw):
-            label_map = make_label_map(1, replace(coarse, spacing=2.0))
+            label_map = make_label_map(0, replace(coarse, spacing=2.0))
         hu, organ = label_map["table"][:, (0, 3)][label_map["tissue"]][liver_mask(label_map)].T
         return (organ == ORGANS.index("aorta")).sum(), (hu < 16).sum()
 
