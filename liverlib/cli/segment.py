@@ -164,7 +164,7 @@ def _segment_scan(segmenter: "Segmenter", job: Job, options: argparse.Namespace,
     except LiverlibError as error:
         return str(error)
     except MemoryError:
-        return f"{job.scan}: needs more memory than there is. Crop it to the abdomen."
+        return f"{job.scan}: not enough memory. Crop it to the abdomen."
     _write_mask(mask, job, options.series, made)
     if options.probabilities:
         _write_probabilities(prediction, job.mask)
