@@ -47,7 +47,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, action="store_true", help=meaning)
     parser.add_argument(
         "--min-lesion-probability", type=float, default=0.7, metavar="P",
-        help="mean probability that a lesion needs to stay one (default: 0.7)",
+        help="mean probability that a lesion needs to stay one (from 0 to 1; default: 0.7)",
     )  # fmt: skip
     add_overwrite(parser)
     add_series(parser)

@@ -76,7 +76,7 @@ def test_pieces_are_the_components_of_scipy_in_every_layout(classes, axes, steps
 )
 def test_a_lack_of_memory_is_told_with_the_scan_and_its_size(error):
     with (
-        pytest.raises(LiverlibError, match=r"ct: not enough memory: 9 × 8 × 700 voxels take 0\.1 MB"),
+        pytest.raises(LiverlibError, match=r"ct: not enough memory: 9 × 8 × 700 .* take 0\.1 MB"),
         enough_memory("ct", (9, 8, 700)),
     ):
         raise error
