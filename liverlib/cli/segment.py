@@ -92,7 +92,7 @@ def segment(options: argparse.Namespace) -> int:
     print(f"{settings}{'; averaged over shifts of the scan' if options.tta else ''}")
     print(f"weights {', '.join(str(short(path)) for path in weights)}. {NOT_MEDICAL}")
     _tell(failures, len(jobs))
-    return 1 if failures else 0
+    return 2 if len(failures) == len(jobs) else 1 if failures else 0
 
 
 def add_lesions(parser: argparse.ArgumentParser) -> None:

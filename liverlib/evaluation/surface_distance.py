@@ -180,8 +180,8 @@ def surface_dice(
 
     1 where both masks are empty, 0 where one is, like Dice.
     """
-    within = max(tolerances) + 1e-6  # the tree takes what is nearer than its bound
-    (forth, areas_a), (back, areas_b) = surfel_distances(reference, predicted, spacing, within)
+    bound = max(tolerances) + 1e-6  # the tree takes what is nearer than its bound
+    (forth, areas_a), (back, areas_b) = surfel_distances(reference, predicted, spacing, bound)
     whole = areas_a.sum() + areas_b.sum()
     if not whole:
         return [1.0 for _ in tolerances]
