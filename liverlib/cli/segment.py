@@ -177,10 +177,12 @@ def _write_mask(mask: Volume, job: Job, series: str | None, made: str) -> None:
     if job.mask.suffix == ".dcm":
         from liverlib.io.dicom_seg import write_seg  # highdicom is imported when it is needed
 
-        write_seg(job.mask, mask, job.scan, series)
+        write_seg(
+            job.mask, mask, job.scan, series, lambda pixels: outputs.mask_note(made, [pixels])
+        )
         tqdm.write(f"{short(job.mask)}: segments 1 liver (with its tumours), 2 tumour")
     else:
-        write_volume(job.mask, mask, note=outputs.mask_note(mask, made))
+        write_volume(job.mask, mask, note=outputs.mask_note(made, outputs.slices(mask)))
         tqdm.write(f"{short(job.mask)}: 0 background, 1 liver, 2 tumour")
 
 
