@@ -1,4 +1,4 @@
-"""The exception for what a user can repair, and its kind for one part of several."""
+"""The exception for what a user can repair, and its kinds that a caller tells apart."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,10 @@ from typing import Any
 
 class LiverlibError(ValueError):
     """A user's mistake or a broken file; its text says which file, what is wrong, what to do."""
+
+
+class CannotWrite(LiverlibError):
+    """A file or folder cannot be written, as on a full disk; nor could the next one be."""
 
 
 class SomeFailed(LiverlibError):

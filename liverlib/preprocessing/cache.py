@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from liverlib.core.errors import LiverlibError, failure
+from liverlib.core.errors import CannotWrite, LiverlibError, failure
 from liverlib.core.files import atomic, size_on_disk, write_json
 from liverlib.core.parallel import in_processes
 from liverlib.core.settings import digest, to_dict
@@ -131,6 +131,8 @@ def _outcome(case: Case, settings: CubeSettings, folder: Path) -> Path | Liverli
     """The case's cube, or what is wrong with the case: one bad case must not stop the others."""
     try:
         return cube_of(case, settings, folder)
+    except CannotWrite:
+        raise
     except LiverlibError as error:
         return error
     except (OSError, MemoryError) as error:

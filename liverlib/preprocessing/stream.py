@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from liverlib.core.errors import LiverlibError, failure
+from liverlib.core.errors import CannotWrite, LiverlibError, failure
 from liverlib.core.files import write_json
 from liverlib.core.settings import to_dict
 from liverlib.data.cases import Case, note_streamed, streamed
@@ -46,6 +46,8 @@ def fetch_cubes(
             made[name] = [cube_of(case, settings, cubes) for settings in kinds]
             files = [member.name for member in groups[name]]
             note_streamed(to, name, files, contents(case, cubes))
+        except CannotWrite:
+            raise
         except LiverlibError as error:
             refused.append(str(error))
         for part in case.files:
