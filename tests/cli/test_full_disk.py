@@ -176,7 +176,7 @@ def test_a_download_keeps_what_has_come_and_goes_on(small_disk, web, monkeypatch
     assert main(words) == 0
     before = bytes_of(small_disk / "data")
     words[2] = "4"
-    fill(small_disk, 30_000)
+    fill(small_disk, 15_000)
     assert main(words) == 2
     told(capsys.readouterr().err, r"\S+/\.download/(images|labels)Tr/liver_\d\.nii\.gz")
     assert before.items() <= bytes_of(small_disk / "data").items()
