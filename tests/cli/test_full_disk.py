@@ -125,8 +125,8 @@ def told(error: str, path: str | Path) -> None:
 
 
 MADE = {  # what is made anew, in several files
-    "prepare": (["prepare", "DATA", "--cube.size", "32"], r"\S+/cubes/\w+/liver_\d\S+"),
-    "run": (["run", "--data", "DATA", *RUN], r"\S+/cubes/\w+/liver_\d\S+"),
+    "prepare": (["prepare", "DATA", "--cube.size", "32"], r"\S+/disk/data/\S+"),
+    "run": (["run", "--data", "DATA", *RUN], r"\S+/disk/data/\S+"),
     "phantoms": (["phantoms", "--phantom.size", "64"], r"\S+/phantom_\d+\.nii\.gz"),
 }
 
