@@ -27,11 +27,15 @@ test: $(VENV)/.ready-dev
 	LIVERLIB_FAST=1 LIVERLIB_HOME=$$(mktemp -d) $(BIN)/python -m pytest --nbval-lax \
 		--nbval-current-env --nbval-cell-timeout=600 notebooks
 
-# 20,000 damaged scans and labels, and 10,000 DICOM series: right, or refused, or listed. Minutes.
+# Damaged scans and labels, damaged DICOM series, and command lines: each right, or refused, or
+# listed. Some minutes; fewer with make fuzz FILES=200 SERIES=100 COMMANDS=50.
+FILES  ?= 20000
+SERIES ?= 10000
+COMMANDS  ?= 5000
 fuzz: $(VENV)/.ready-dev
-	$(BIN)/python tests/support/fuzz.py 20000
-	$(BIN)/python tests/support/dicom_fuzz.py 10000
-	$(BIN)/python tests/support/fuzz_commands.py 5000
+	$(BIN)/python tests/support/fuzz.py $(FILES)
+	$(BIN)/python tests/support/dicom_fuzz.py $(SERIES)
+	$(BIN)/python tests/support/fuzz_commands.py $(COMMANDS)
 
 # Runs every notebook at full length and keeps its outputs, for those who read them on a web page.
 notebooks: $(VENV)/.ready-dev

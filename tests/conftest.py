@@ -30,9 +30,12 @@ def own_home(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
-    """A folder that holds a quarter of a megabyte; for users who may not mount one, each file."""
-    folder, size = tmp_path / "disk", 1 << 18
+def small_disk(tmp_path, request) -> Iterator[Path]:
+    """A folder that holds a quarter of a megabyte; for users who may not mount one, each file.
+
+    A test may parametrise it with another size in bytes.
+    """
+    folder, size = tmp_path / "disk", getattr(request, "param", 1 << 18)
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
     if os.geteuid() == 0 and not subprocess.run(mount, capture_output=True).returncode:

@@ -155,8 +155,17 @@ def _score(mask: Volume, as_lits_script: bool = False) -> str:
     return f"tp {counts.tp:,}, fn {counts.fn:,}, fp {counts.fp:,}"
 
 
+def _score_specks(mask: Volume) -> str:
+    """The mask against a reference of two tumours."""
+    reference = np.where(mask.voxels > 0, 1, 0).astype(np.uint8)
+    reference[60:80, 60:80, 60:80] = reference[120:140, 100:130, 100:120] = 2
+    counts = score_volumes("noise", Volume(reference, mask.grid, "reference"), mask).iou_0
+    return f"tp {counts.tp:,}, fn {counts.fn:,}, fp {counts.fp:,}"
+
+
 NOISE = {
     "evaluate": _score,
+    "evaluate against two tumours": _score_specks,
     "evaluate, LiTS script": lambda mask: _score(mask, True),
     "measure_lesions": lambda mask: f"{len(measure_lesions(mask, mask).lesions):,} lesions",
     "find_lesions": lambda mask: f"{len(find_lesions(mask.voxels, mask.grid)):,} lesions",

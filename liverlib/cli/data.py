@@ -4,6 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
+from liverlib.core.errors import SomeFailed
 from liverlib.core.files import read_json, size_on_disk
 from liverlib.data.cases import find_dataset, labelled, present
 from liverlib.pipeline.paths import home
@@ -31,11 +32,18 @@ def prepare(options: argparse.Namespace) -> None:
         print(find_dataset(options.data))
     run = Run(settings_of(options), options.data)
     cases, folder = labelled(run.cases)[options.shard], home() / "data" / "cubes"
+    failures = []
     for stage in run.stages:
         settings = run.cube(stage)
-        paths = prepare_cubes(cases, settings, folder, options.workers, options.strict)
+        try:
+            paths = prepare_cubes(cases, settings, folder, options.workers, options.strict)
+        except SomeFailed as error:
+            paths = error.done
+            failures.append(str(error))
         size, where = sum(map(size_on_disk, paths)) / 1e6, short(folder_of(settings, folder))
         print(f"{len(paths)} cubes of the {settings.crop}, {size:.0f} MB: {where}")
+    if failures:
+        raise SomeFailed("\n".join(dict.fromkeys(failures)))
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:

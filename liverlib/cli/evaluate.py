@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from liverlib.core.errors import LiverlibError
+from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.core.text import NOT_MEDICAL
 
 from . import outputs
@@ -31,7 +31,15 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.output:
         _refuse_strangers(options.output, options.overwrite)
     chosen = options.as_lits_script, options.subset, options.workers
-    summary = folder.evaluate(options.reference, options.predicted, *chosen)
+    try:
+        summary = folder.evaluate(options.reference, options.predicted, *chosen)
+    except SomeFailed as error:
+        print(f"{error.done}\n{NOT_MEDICAL}")
+        kept = f"; nothing is written to {short(options.output)}" if options.output else ""
+        raise SomeFailed(
+            f"{error}\nThe measures lack these{kept}. Mend them, or move these predictions away "
+            "and score the others: --subset."
+        ) from error
     print(summary)
     if options.output:
         print(f"\nresults   {short(summary.save(options.output))}")

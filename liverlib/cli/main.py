@@ -6,7 +6,7 @@ from collections.abc import Callable
 from io import TextIOWrapper
 
 from liverlib import __version__
-from liverlib.core.errors import LiverlibError
+from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.core.text import NOT_MEDICAL
 
 from . import data, evaluate, segment, train
@@ -22,8 +22,9 @@ examples:
   liverlib evaluate --reference labels --predicted masks -o scores
 
 exit codes:
-  0 done    1 some of several scans failed: they are named    2 a mistake that you can mend: the
-  message names the file and what to do    130 stopped with Ctrl-C
+  0 done    1 some of several scans or masks failed: they are named, the others are done
+  2 a mistake that you can mend: the message names the file and what to do
+  130 stopped with Ctrl-C
 """
 COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds its arguments
     "run": (train.run, train.add_run),
@@ -42,8 +43,8 @@ COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds i
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns the exit code.
 
-    0: done. 1: some of several scans failed. 2: the user can mend something, and it is told what.
-    130: stopped.
+    0: done. 1: some of several scans or masks failed, the others are done. 2: the user can mend
+    something, and it is told what. 130: stopped.
     """
     for stream in (sys.stdout, sys.stderr):  # names of files are any bytes, terminals are not UTF-8
         if isinstance(stream, TextIOWrapper):
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         return options.command(options) or 0
     except LiverlibError as error:
         print(f"liverlib: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, SomeFailed) else 2
     except KeyboardInterrupt:
         print("\nliverlib: stopped. The same command goes on from here.", file=sys.stderr)
         return 130

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from liverlib.core.errors import LiverlibError
+from liverlib.core.settings import range_text
 from liverlib.pipeline.presets import PRESETS, RunSettings, default_settings
 
 
@@ -20,14 +21,15 @@ def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
         group = parser.add_argument_group(f"{name} settings", title)
         for field in dataclasses.fields(settings):
             value = getattr(settings, field.name)
-            many = isinstance(value, tuple)
+            many, limits = isinstance(value, tuple), range_text(field.metadata).strip()
+            meaning = f"{field.metadata['help']} ({limits}; default: {_shown(value)})"
             group.add_argument(
                 f"--{name}.{field.name}",
                 type=_yes_or_no if isinstance(value, bool) else type(value[0] if many else value),
                 nargs="+" if many else None,
-                metavar=field.name.upper(),
+                metavar=_metavar(field, value),
                 default=argparse.SUPPRESS,
-                help=f"{field.metadata['help']} (default: {_shown(value)})".replace("%", "%%"),
+                help=meaning.replace("(; ", "(").replace("%", "%%"),
             )
 
 
@@ -102,7 +104,15 @@ def _replaced(prefix: str, settings: Any, values: dict[str, Any]) -> Any:
         raise LiverlibError(f"{prefix}{error}") from error
 
 
+def _metavar(field: dataclasses.Field, value: Any) -> str:
+    """What ``--help`` shows after an option: its choices, or else its name in capitals."""
+    choices = ("yes", "no") if isinstance(value, bool) else field.metadata["choices"]
+    return f"{{{','.join(choices)}}}" if choices else field.name.upper()
+
+
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

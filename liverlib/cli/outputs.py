@@ -1,16 +1,18 @@
 """What `segment` writes, and whether it may: nothing of the user's is written over.
 
-A mask's NIfTI header says that liverlib wrote it, what it was made with, and what it held. So a
-mask need not be made twice, and one that was corrected by hand is not lost.
+A mask's header (NIfTI's description, DICOM's image comments) says that liverlib wrote it, what it
+was made with, and what it held. So a mask need not be made twice, and one that was corrected by
+hand is not lost.
 """
 
 import argparse
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from liverlib import __version__
 from liverlib.core.errors import LiverlibError
@@ -20,6 +22,9 @@ from liverlib.core.text import NOT_MEDICAL
 from liverlib.io.nifti import read_header, read_label, volume_name
 from liverlib.io.scan import scan_name
 from liverlib.io.volume import Volume
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 MAPS = {1: "liver", 2: "tumour"}  # of probability: the least class, and the file's name
 WARNING = NOT_MEDICAL.partition(":")[0]  # a description has 79 characters
@@ -124,9 +129,14 @@ def is_done(job: Job, made: str) -> bool:
     )
 
 
-def mask_note(mask: Volume, made: str) -> str:
-    """The description in the header of a mask that was made so."""
-    return f"liverlib {__version__} mask {made} {_content(mask)}; {WARNING}"
+def mask_note(made: str, content: Iterable[bytes]) -> str:
+    """The description in the header of a mask that was made so; `content` are its voxels."""
+    return f"liverlib {__version__} mask {made} {_digits(content)}; {WARNING}"
+
+
+def slices(mask: Volume) -> Iterator[bytes]:
+    """The bytes of each slice, as `mask_note` takes them."""
+    return (mask.voxels[:, :, index].tobytes() for index in range(mask.voxels.shape[2]))
 
 
 def map_note(name: str) -> str:
@@ -174,33 +184,42 @@ def _sha256(file: Path) -> str:
         return ""
 
 
-def _content(mask: Volume) -> str:
-    """Twelve hexadecimal digits that change with any voxel."""
+def _digits(content: Iterable[bytes]) -> str:
+    """Twelve hexadecimal digits that change with any byte."""
     sha256 = hashlib.sha256()
-    for index in range(mask.voxels.shape[2]):
-        sha256.update(mask.voxels[:, :, index].tobytes())
+    for part in content:
+        sha256.update(part)
     return sha256.hexdigest()[:12]
 
 
 def _note(path: Path) -> re.Match[str] | None:
-    """The description that liverlib wrote into a NIfTI file, if it did."""
-    if not path.is_file() or not path.name.endswith((".nii", ".nii.gz")):
-        return None
+    """The description that liverlib wrote into a NIfTI or DICOM file, if it did."""
     try:
-        return _NOTE.match(read_header(path).header["descrip"].item().decode("latin-1"))
-    except (LiverlibError, OSError):
+        if path.is_file() and path.suffix == ".dcm":
+            return _NOTE.match(str(_dicom(path).get("ImageComments")))
+        if path.is_file() and path.name.endswith((".nii", ".nii.gz")):
+            return _NOTE.match(read_header(path).header["descrip"].item().decode("latin-1"))
+    except Exception:  # whatever a stranger's file holds, it is not liverlib's
         return None
+    return None
+
+
+def _content(path: Path) -> Iterable[bytes]:
+    """The bytes of a mask, as `mask_note` was given them."""
+    return [_dicom(path).PixelData] if path.suffix == ".dcm" else slices(read_label(path))
+
+
+def _dicom(path: Path) -> "Dataset":
+    from pydicom import dcmread  # it is there: the scan is DICOM
+
+    return dcmread(path)
 
 
 def _is_own(path: Path) -> bool:
     """Whether liverlib wrote a file, and nobody changed it since."""
     try:
         if match := _note(path):
-            return match[2] is None or match[2] == _content(read_label(path))
-        if path.suffix == ".dcm":
-            from pydicom import dcmread  # it is there: the scan is DICOM
-
-            return dcmread(path, stop_before_pixels=True).get("Manufacturer") == "liverlib"
+            return match[2] is None or match[2] == _digits(_content(path))
         return path.suffix in (".html", ".csv", ".json") and NOT_MEDICAL in path.read_text("utf-8")
     except Exception:  # whatever a stranger's file holds, it is not liverlib's
         return False

@@ -47,7 +47,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, action="store_true", help=meaning)
     parser.add_argument(
         "--min-lesion-probability", type=float, default=0.7, metavar="P",
-        help="mean probability that a lesion needs to stay one (default: 0.7)",
+        help="mean probability that a lesion needs to stay one (from 0 to 1; default: 0.7)",
     )  # fmt: skip
     add_overwrite(parser)
     add_series(parser)
@@ -92,7 +92,7 @@ def segment(options: argparse.Namespace) -> int:
     print(f"{settings}{'; averaged over shifts of the scan' if options.tta else ''}")
     print(f"weights {', '.join(str(short(path)) for path in weights)}. {NOT_MEDICAL}")
     _tell(failures, len(jobs))
-    return 1 if failures else 0
+    return 2 if len(failures) == len(jobs) else 1 if failures else 0
 
 
 def add_lesions(parser: argparse.ArgumentParser) -> None:
@@ -164,7 +164,7 @@ def _segment_scan(segmenter: "Segmenter", job: Job, options: argparse.Namespace,
     except LiverlibError as error:
         return str(error)
     except MemoryError:
-        return f"{job.scan}: needs more memory than there is. Crop it to the abdomen."
+        return f"{job.scan}: not enough memory. Crop it to the abdomen."
     _write_mask(mask, job, options.series, made)
     if options.probabilities:
         _write_probabilities(prediction, job.mask)
@@ -177,10 +177,12 @@ def _write_mask(mask: Volume, job: Job, series: str | None, made: str) -> None:
     if job.mask.suffix == ".dcm":
         from liverlib.io.dicom_seg import write_seg  # highdicom is imported when it is needed
 
-        write_seg(job.mask, mask, job.scan, series)
+        write_seg(
+            job.mask, mask, job.scan, series, lambda pixels: outputs.mask_note(made, [pixels])
+        )
         tqdm.write(f"{short(job.mask)}: segments 1 liver (with its tumours), 2 tumour")
     else:
-        write_volume(job.mask, mask, note=outputs.mask_note(mask, made))
+        write_volume(job.mask, mask, note=outputs.mask_note(made, outputs.slices(mask)))
         tqdm.write(f"{short(job.mask)}: 0 background, 1 liver, 2 tumour")
 
 

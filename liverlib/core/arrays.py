@@ -1,5 +1,7 @@
 """Arrays without a meaning: boxes, connected components, quotients."""
 
+import errno
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -183,19 +185,29 @@ def count_classes(classes: np.ndarray) -> list[int]:
 
 
 @contextmanager
-def enough_memory(name: str, shape: Sequence[int]) -> Iterator[None]:
-    """Turns a lack of memory into a `LiverlibError` that names a scan and its size."""
+def enough_memory(name: str, shape: Sequence[int], itemsize: int = 2) -> Iterator[None]:
+    """Turns a lack of memory into a `LiverlibError` that names a scan and what its voxels take.
+
+    `itemsize` are the bytes of a voxel; a CT has 2.
+    """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        allocated = "allocate" in str(error) or "out of memory" in str(error)  # torch's own
-        if not isinstance(error, MemoryError) and not allocated:
+    except (MemoryError, OSError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
             raise
-        size = " × ".join(map(str, shape))
+        size, mb = " × ".join(map(str, shape)), math.prod(shape) * itemsize / 1e6
         raise LiverlibError(
-            f"{name}: {size} voxels need more memory than is free. Crop the scan to the abdomen, "
-            "store it with larger voxels, or use a machine with more."
+            f"{name}: not enough memory: {size} voxels take {mb:,.1f} MB, and more while they are "
+            "worked on. Crop the scan to the abdomen, store it with larger voxels, or use a "
+            "machine with more."
         ) from error
+
+
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether memory is short, in the words of Python, of the system, or of torch."""
+    if isinstance(error, RuntimeError):
+        return "allocate" in str(error) or "out of memory" in str(error)
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
 
 
 def ratio(part: float, whole: float) -> float:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import LiverlibError
+from .errors import CannotWrite, LiverlibError
 
 DISK_BLOCK = 4096  # bytes, on most disks
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room on the disk, by quota, or in a file
@@ -24,7 +24,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary file beside `path`: renamed to `path` when the block succeeds, else removed.
 
     It has the suffixes of `path`, as writers choose a format by them. The folder is made.
-    Raises `LiverlibError` where the folder cannot be written, and where the disk is full.
+    Raises `CannotWrite` where the folder cannot be written, and where the disk is full.
     """
     path = Path(path)
     temporary = path.with_name(_temporary_name(path.name))
@@ -45,13 +45,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def writable(path: Path) -> Iterator[None]:
-    """Turns an `OSError` of the block into a `LiverlibError` that names the file or folder."""
+    """Turns an `OSError` of the block into a `CannotWrite` that names the file or folder."""
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
             raise _no_room(path, error) from error
-        raise LiverlibError(
+        raise CannotWrite(
             f"{path}: cannot be written ({error.strerror}). Choose another folder, or make "
             "room and allow writing there."
         ) from error
@@ -59,7 +59,7 @@ def writable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _full_disk_named(path: Path, temporary: Path) -> Iterator[None]:
-    """Turns whatever the block raises on a full disk into a `LiverlibError` that names `path`.
+    """Turns whatever the block raises on a full disk into a `CannotWrite` that names `path`.
 
     Not every writer raises `OSError`: that of safetensors has only the system's words.
     """
@@ -73,12 +73,12 @@ def _full_disk_named(path: Path, temporary: Path) -> Iterator[None]:
         raise
 
 
-def _no_room(path: Path, error: Exception) -> LiverlibError:
+def _no_room(path: Path, error: Exception) -> CannotWrite:
     """The sentence about a full disk: which file, and how much room there is for it."""
     folder = next(folder for folder in (path, *path.parents) if folder.is_dir())
     free = shutil.disk_usage(folder).free / 1e6
     reason = os.strerror(getattr(error, "errno", None) or errno.ENOSPC)
-    return LiverlibError(
+    return CannotWrite(
         f"{path}: cannot be written ({reason}). It needs more than the {free:,.1f} MB that are "
         "free there. Make room or choose another disk, and run the same command again. What was "
         "there before is kept."

@@ -135,11 +135,12 @@ def _allowed(kind: Any, allowed: Mapping[str, Any]) -> str:
         return f"{', '.join(choices[:-1])} or {choices[-1]}"
     if kinds := get_args(kind):
         count = "one or more" if kinds[-1] is Ellipsis else len(kinds)
-        return f"{count} {'whole ' if kinds[0] is int else ''}numbers{_range(allowed)}"
+        return f"{count} {'whole ' if kinds[0] is int else ''}numbers{range_text(allowed)}"
     words = {int: "a whole number", float: "a number", bool: "yes or no", str: "a text"}
-    return words.get(kind, f"a {getattr(kind, '__name__', kind)}") + _range(allowed)
+    return words.get(kind, f"a {getattr(kind, '__name__', kind)}") + range_text(allowed)
 
 
-def _range(allowed: Mapping[str, Any]) -> str:
+def range_text(allowed: Mapping[str, Any]) -> str:
+    """The range of a field's numbers, from its metadata: " from 0 to 1"; empty without one."""
     low, high = allowed.get("low", -math.inf), allowed.get("high", math.inf)
     return f" from {low} to {high}" if math.isfinite(high - low) else ""

@@ -105,7 +105,7 @@ class Transfer:
 
     def _fill(self, part: Path, member: Member) -> None:
         """Appends block after block to what has come."""
-        with writable(part.parent):
+        with writable(part):
             part.parent.mkdir(parents=True, exist_ok=True)
             if part.is_file() and part.stat().st_size > member.size:
                 part.unlink()

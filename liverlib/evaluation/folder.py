@@ -7,11 +7,11 @@ to print, and CSV and JSON to keep.
 import re
 from pathlib import Path
 
-from liverlib.core.errors import LiverlibError
+from liverlib.core.errors import LiverlibError, failure
 from liverlib.core.parallel import in_processes
 from liverlib.io.nifti import nifti_files
 
-from .case import score_files
+from .case import CaseResult, score_files
 from .summary import Summary, summarise
 
 
@@ -24,8 +24,8 @@ def evaluate(
 ) -> Summary:
     """Scores the masks of one folder against those of the same name in another.
 
-    Raises `LiverlibError` for a prediction without its reference, and for what cannot be read or
-    compared.
+    Raises `LiverlibError` for a prediction without its reference, and `SomeFailed`, with the
+    summary of the others, for masks that cannot be read or compared.
 
     Args:
         reference: a folder of labels, NIfTI.
@@ -39,7 +39,13 @@ def evaluate(
     """
     pairs = find_pairs(reference, predicted, subset)
     calls = [(*pair, as_lits_script) for pair in pairs]
-    return summarise(list(in_processes(score_files, calls, workers, "evaluating")))
+    outcomes = list(in_processes(_outcome, calls, workers, "evaluating"))
+    scored = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
+    failed = [outcome for outcome in outcomes if not isinstance(outcome, CaseResult)]
+    if failed:
+        done = summarise(scored) if scored else None
+        raise failure("masks cannot be scored", failed, len(pairs), done)
+    return summarise(scored)
 
 
 def find_pairs(
@@ -62,6 +68,16 @@ def find_pairs(
             f"{len(references)} lack one). Add them, or score a part only: --subset."
         )
     return [(key, references[key], predictions[key]) for key in references if key in predictions]
+
+
+def _outcome(
+    name: str, reference: Path, predicted: Path, as_lits_script: bool
+) -> CaseResult | LiverlibError:
+    """The scored case, or why it cannot be scored: one bad mask must not stop the others."""
+    try:
+        return score_files(name, reference, predicted, as_lits_script)
+    except LiverlibError as error:
+        return error
 
 
 def _masks(folder: Path) -> dict[str, Path]:

@@ -100,11 +100,14 @@ def surface_score(
     return SurfaceScore(float(mean), float(np.sqrt(square)), float(every.max()), float(hd95))
 
 
-def nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """From each of (N, 3) points to the nearest of the others; inf where there are none."""
+def nearest(points: np.ndarray, others: np.ndarray, within: float = np.inf) -> np.ndarray:
+    """From each of (N, 3) points to the nearest of the others; inf where none is `within` that.
+
+    A million points that lie far from all others take long to look up; with a bound they do not.
+    """
     if not len(others) or not len(points):
         return np.full(len(points), np.inf)
-    return search_tree(others).query(points)[0]
+    return search_tree(others).query(points, distance_upper_bound=within)[0]
 
 
 def search_tree(points: np.ndarray) -> cKDTree:
@@ -157,13 +160,14 @@ def areas(spacing: Spacing) -> np.ndarray:
 
 
 def surfel_distances(
-    reference: np.ndarray, predicted: np.ndarray, spacing: Spacing
+    reference: np.ndarray, predicted: np.ndarray, spacing: Spacing, within: float = np.inf
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Distances in mm and areas in mm²: from the reference's elements to the nearest of the
-    prediction, and back. Distances to an empty mask are inf, those from one are none."""
+    prediction, and back. Distances to an empty mask, and those not `within` so many mm, are inf;
+    those from an empty mask are none."""
     cropped = crop_to_content(np.asarray(reference, bool), np.asarray(predicted, bool))
     (a, a_areas), (b, b_areas) = (surfels(mask, spacing) for mask in cropped)
-    return (nearest(a, b), a_areas), (nearest(b, a), b_areas)
+    return (nearest(a, b, within), a_areas), (nearest(b, a, within), b_areas)
 
 
 def surface_dice(
@@ -176,7 +180,8 @@ def surface_dice(
 
     1 where both masks are empty, 0 where one is, like Dice.
     """
-    (forth, areas_a), (back, areas_b) = surfel_distances(reference, predicted, spacing)
+    bound = max(tolerances) + 1e-6  # the tree takes what is nearer than its bound
+    (forth, areas_a), (back, areas_b) = surfel_distances(reference, predicted, spacing, bound)
     whole = areas_a.sum() + areas_b.sum()
     if not whole:
         return [1.0 for _ in tolerances]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
+from liverlib.core.arrays import enough_memory
 from liverlib.core.errors import LiverlibError
 
 from .dicom_slices import Headers, SeriesNames, Slice, checked, hounsfield, quiet, read_headers
@@ -39,12 +40,9 @@ def read_dicom(folder: str | Path, series: str | None = None) -> Volume:
         slices = _sorted_slices(folder, series)
         _check_alike(slices)
         _check_positions(slices)
-        try:
-            grid, voxels = _grid(slices), _pixels(slices)
-        except MemoryError as error:
-            raise LiverlibError(
-                f"{folder}: too large for this machine's memory. Name one series, or crop it."
-            ) from error
+        grid = _grid(slices)
+        with enough_memory(str(folder), grid.shape):
+            voxels = _pixels(slices)
     return Volume(grid.to_ras(voxels), grid, folder.resolve().name)
 
 

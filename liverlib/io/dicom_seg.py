@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 
 
 def write_seg(
-    path: str | Path, mask: Volume, folder: str | Path, series: str | None = None
+    path: str | Path,
+    mask: Volume,
+    folder: str | Path,
+    series: str | None = None,
+    note: Callable[[bytes], str] = lambda pixels: "",
 ) -> None:
     """Writes a mask of classes as two binary segments, Liver (tumours included) and Tumour.
 
     `folder` and `series` name the segmented slices, as for `read_dicom`. The segmentation takes
     their patient, study and frame of reference, and each of its frames refers to its slice. An
     empty UID of the study or the series, as anonymising leaves it, is replaced by a new one.
+    `note` makes the image comments from the packed pixels.
     Raises `LiverlibError` without highdicom, and for a mask that is not on the slices' grid.
     """
     hd, dcmread, codes = _highdicom()
@@ -64,6 +69,7 @@ def write_seg(
         raise LiverlibError(
             f"{folder}: its headers do not make a DICOM segmentation ({error}). Write .nii.gz."
         ) from error
+    segmentation.ImageComments = note(segmentation.PixelData)
     with atomic(path) as temporary:
         segmentation.save_as(temporary)
 

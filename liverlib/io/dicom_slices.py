@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from liverlib.core.arrays import is_lack_of_memory
 from liverlib.core.errors import LiverlibError
 
 if TYPE_CHECKING:
@@ -172,12 +173,15 @@ def _decoded(path: Path) -> np.ndarray:
 
 
 def _unreadable(path: Path, error: Exception) -> LiverlibError:
+    if is_lack_of_memory(error):
+        size = path.stat().st_size
+        return LiverlibError(
+            f"{path}: not enough memory to read it ({size:,} bytes on disk), or damaged."
+        )
     if isinstance(error, OSError) and error.errno:  # of the system, not of the content
         return LiverlibError(
             f"{path}: cannot be read ({error.strerror}). Allow reading it, or check the disk."
         )
-    if isinstance(error, MemoryError):
-        return LiverlibError(f"{path}: too large for this machine's memory, or damaged.")
     return LiverlibError(
         f"{path}: truncated or corrupt ({_first_line(error)}). Copy or export it again."
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from liverlib.core.arrays import enough_memory
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
 from liverlib.core.text import natural_key, printable
@@ -25,8 +26,11 @@ def read_nifti_scan(path: str | Path) -> Volume:
     Raises `LiverlibError` for anything but a readable 3D volume of finite numbers.
     """
     header, raw = read_nifti(_checked(path))
-    voxels = _hounsfield(raw, *_slope_inter(path, header))
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+    slope, inter = _slope_inter(path, header)
+    with enough_memory(str(path), raw.shape, max(raw.itemsize, 4)):
+        voxels = _hounsfield(raw, slope, inter)
+        finite = voxels.dtype.kind != "f" or np.isfinite(voxels).all()
+    if not finite:
         raise LiverlibError(
             f"{path}: holds NaN or infinite voxels. Replace them, with -1024 (air) for instance."
         )
@@ -50,16 +54,18 @@ def read_label(
     """
     header, raw = read_nifti(_checked(path))
     slope, inter = _slope_inter(path, header)
-    if (slope, inter) != (1, 0):
-        raw = raw * slope + inter
-    for value, new_value in (classes or {}).items():
-        raw = np.where(raw == value, raw.dtype.type(new_value), raw)
-    _check_classes(path, raw)
+    with enough_memory(str(path), raw.shape, raw.itemsize):
+        if (slope, inter) != (1, 0):
+            raw = raw * slope + inter
+        for value, new_value in (classes or {}).items():
+            raw = np.where(raw == value, raw.dtype.type(new_value), raw)
+        _check_classes(path, raw)
+        voxels = raw.astype(np.uint8, copy=False)
     grid = _grid(path, header)
     if like is not None and not grid.matches(like.grid):
         raise LiverlibError(_mismatch(path, grid, like))
     name = printable(volume_name(path))
-    return Volume(grid.to_ras(raw.astype(np.uint8, copy=False)), grid, name)
+    return Volume(grid.to_ras(voxels), grid, name)
 
 
 def write_volume(

@@ -19,6 +19,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
+from liverlib.core.arrays import enough_memory, is_lack_of_memory
 from liverlib.core.errors import LiverlibError
 
 igzip: ModuleType
@@ -53,10 +54,12 @@ def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
         if not _is_gzip(path):
             if size > claimed:
                 raise _too_long(path, claimed)
-            return header, np.memmap(path, dtype, "r", offset, shape, order="F")
+            with enough_memory(str(path), shape, dtype.itemsize):
+                return header, np.memmap(path, dtype, "r", offset, shape, order="F")
         while (gap := offset - file.tell()) > 0 and file.read(min(gap, 1 << 24)):
             pass  # gzip streams only go forward
-        raw = np.empty(count, dtype)
+        with enough_memory(str(path), shape, dtype.itemsize):
+            raw = np.empty(count, dtype)
         _fill(raw, file)
         if file.read(1):
             raise _too_long(path, claimed)
@@ -173,7 +176,7 @@ def _open(path: Path) -> BufferedIOBase:
 
 
 @contextmanager
-def _refusals(path: str | Path) -> Iterator[None]:
+def _refusals(path: Path) -> Iterator[None]:
     """Turns readers' errors on missing, truncated and corrupt files into `LiverlibError`."""
     try:
         yield
@@ -181,11 +184,12 @@ def _refusals(path: str | Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise LiverlibError(f"{path}: no such file.") from error
-    except MemoryError as error:
-        raise LiverlibError(
-            f"{path}: too large for this machine's memory. Crop it, or check its header."
-        ) from error
-    except (OSError, EOFError, zlib.error, isal_zlib.error) as error:
+    except (OSError, EOFError, MemoryError, zlib.error, isal_zlib.error) as error:
+        if is_lack_of_memory(error):
+            raise LiverlibError(
+                f"{path}: not enough memory to read it ({path.stat().st_size:,} bytes on disk). "
+                "Close other programs, or use a machine with more."
+            ) from error
         if isinstance(error, OSError) and error.errno:  # of the system, not of the content
             raise LiverlibError(
                 f"{path}: cannot be read ({error.strerror}). Allow reading it, or check the disk."

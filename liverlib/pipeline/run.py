@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liverlib.core.errors import LiverlibError
+from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.core.files import is_newer, read_json, write_json
 from liverlib.core.settings import digest, to_dict
 from liverlib.data.cases import Case, find_cases, labelled, present
@@ -82,13 +82,14 @@ class Run:
         return coarse if stage == "coarse" else replace(coarse, crop="liver", window=ROI_WINDOW)
 
     def cubes(self, part: str, stage: str = "coarse") -> list[Path]:
-        """The cubes that a stage has of one of `parts`; those of all are made at once, so that a
-        broken file is met before the training and not after it."""
+        """A stage's cubes of one of `parts`; made of all, so that a broken file is met at once."""
         cases = [case for part in self.parts.values() for case in part]
         with self._timed("cubes"):
-            paths = prepare(cases, self.cube(stage), self._cubes)
-        names = {case.name for case in self.parts[part]}
-        return [path for case, path in zip(cases, paths, strict=True) if case.name in names]
+            try:
+                paths = prepare(cases, self.cube(stage), self._cubes)
+            except SomeFailed as error:  # a run needs all
+                raise LiverlibError(str(error)) from error
+        return [path for case, path in zip(cases, paths, strict=True) if case in self.parts[part]]
 
     def batches(self, stage: str) -> "BatchSource":
         """What a stage learns from: cubes, or synthetic scans where label maps are asked for."""

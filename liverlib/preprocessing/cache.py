@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from liverlib.core.errors import LiverlibError
+from liverlib.core.errors import CannotWrite, LiverlibError, failure
 from liverlib.core.files import atomic, size_on_disk, write_json
 from liverlib.core.parallel import in_processes
 from liverlib.core.settings import digest, to_dict
@@ -42,8 +42,8 @@ def prepare(
 
     `workers` is a number of processes (None: one a processor) or any executor whose workers see
     the same files: Dask's ``Client(…).get_executor()``, or ``MPIPoolExecutor()`` of mpi4py.futures
-    in a script started by ``mpiexec -n 8 python -m mpi4py.futures``. Raises `LiverlibError` for
-    bad cases: of all of them, once the others are done, or with `strict` at the first.
+    in a script started by ``mpiexec -n 8 python -m mpi4py.futures``. Raises `SomeFailed` for
+    bad cases, once the others are done (`LiverlibError` where none is); with `strict` at the first.
     """
     folder = Path(folder)
     known = {case: _known(case, settings, folder) for case in cases}
@@ -61,10 +61,8 @@ def prepare(
         else:
             bad.append(outcome)
     if bad:
-        text = "\n  ".join(map(str, bad))
-        raise LiverlibError(
-            f"{len(bad)} of {len(cases)} cases could not be prepared; the others are:\n  {text}"
-        )
+        done = list(paths.values())
+        raise failure("cases could not be prepared; the others are", bad, len(cases), done)
     return [paths[case] for case in cases]
 
 
@@ -133,6 +131,8 @@ def _outcome(case: Case, settings: CubeSettings, folder: Path) -> Path | Liverli
     """The case's cube, or what is wrong with the case: one bad case must not stop the others."""
     try:
         return cube_of(case, settings, folder)
+    except CannotWrite:
+        raise
     except LiverlibError as error:
         return error
     except (OSError, MemoryError) as error:

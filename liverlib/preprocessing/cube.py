@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from liverlib.core.arrays import Box, to_box
+from liverlib.core.arrays import Box, is_lack_of_memory, to_box
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic, write_sparse
 from liverlib.core.settings import CheckedSettings, require, setting
@@ -128,6 +128,11 @@ class Cube:
             if geometry.pop("checksum") != _checksum(geometry, arrays):
                 raise ValueError("its checksum differs")
         except (OSError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
+            if is_lack_of_memory(error):
+                raise LiverlibError(
+                    f"{path}: not enough memory for this cube of {path.stat().st_size:,} bytes. "
+                    "Use fewer workers, or close other programs."
+                ) from error
             raise LiverlibError(
                 f"{path}: not a cube ({error}). Delete it; it is made anew."
             ) from error
@@ -234,6 +239,8 @@ def _mapped(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     """The geometry and the arrays in a cube's file; safetensors' own reader would copy them."""
     with open(path, "rb") as file:
         size = int.from_bytes(file.read(8), "little")
+        if size > path.stat().st_size:
+            raise ValueError(f"its header claims {size:,} bytes")
         header = json.loads(file.read(size))
     data = np.memmap(path, np.uint8, "r", 8 + size)
     geometry = json.loads(header.pop("__metadata__")["geometry"])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from liverlib.core.errors import LiverlibError
+from liverlib.core.errors import CannotWrite, LiverlibError, failure
 from liverlib.core.files import write_json
 from liverlib.core.settings import to_dict
 from liverlib.data.cases import Case, note_streamed, streamed
@@ -27,7 +27,7 @@ def fetch_cubes(
 
     They equal those that `cache.prepare` makes from files. The scans are deleted; at most two
     cases are on disk at a time, hidden in `to`. Raises as `download.fetch` does. Raises
-    `LiverlibError` for cases that make no cube, once all others are made.
+    `SomeFailed` for cases that make no cube, once all others are made.
     """
     to, cubes = Path(to), Path(cubes)
     groups = {
@@ -46,6 +46,8 @@ def fetch_cubes(
             made[name] = [cube_of(case, settings, cubes) for settings in kinds]
             files = [member.name for member in groups[name]]
             note_streamed(to, name, files, contents(case, cubes))
+        except CannotWrite:
+            raise
         except LiverlibError as error:
             refused.append(str(error))
         for part in case.files:
@@ -58,9 +60,10 @@ def fetch_cubes(
     transfer.drop_all_but([member for name in missing[:2] for member in groups[name]])
     for _ in transfer.each(make, missing, 2):
         pass
+    paths = [path for name in groups if name in made for path in made[name]]
     if refused:
-        raise LiverlibError("these cases made no cube, all others did:\n" + "\n".join(refused))
-    return [path for name in groups for path in made[name]]
+        raise failure("cases made no cube; the others did", refused, len(groups), paths)
+    return paths
 
 
 def _made(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from liverlib.core.errors import LiverlibError
-from liverlib.core.files import atomic
+from liverlib.core.files import atomic, writable
 
 History = list[dict[str, float]]
 REWRITE = "Delete it and give the command again: last.safetensors beside it keeps the rows."
@@ -78,7 +78,7 @@ def to_tensorboard(folder: Path) -> Callable[[History], None]:
 
     def write(history: History) -> None:
         row = history[-1]
-        with SummaryWriter(folder) as writer:
+        with writable(folder), SummaryWriter(folder) as writer:
             for name, value in row.items():
                 if name not in ("epoch", "step"):
                     writer.add_scalar(name, value, int(row["step"]))

@@ -205,7 +205,7 @@ def test_too_little_memory_is_told_and_stops_no_other(tmp_path, monkeypatch, cap
     monkeypatch.setattr(Threshold, "predict", predict)
     folder = scans_in(tmp_path / "s", "a.nii.gz", "b.nii.gz")
     assert main(["segment", str(folder), "-o", str(tmp_path / "m")]) == 1
-    assert "a.nii.gz: needs more memory" in capsys.readouterr().err
+    assert "a.nii.gz: not enough memory" in capsys.readouterr().err
     assert (tmp_path / "m" / "b.nii.gz").is_file()
 
 

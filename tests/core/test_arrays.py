@@ -1,3 +1,5 @@
+import errno
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,15 +70,19 @@ def test_pieces_are_the_components_of_scipy_in_every_layout(classes, axes, steps
     assert count_classes(classes) == np.bincount(classes.ravel(), minlength=3).tolist()
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CPU: can't allocate memory")])
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("CPU: can't allocate memory"), OSError(errno.ENOMEM, "no memory")],
+)
 def test_a_lack_of_memory_is_told_with_the_scan_and_its_size(error):
     with (
-        pytest.raises(LiverlibError, match="ct: 9 × 8 × 7 voxels need more memory"),
-        enough_memory("ct", (9, 8, 7)),
+        pytest.raises(LiverlibError, match=r"ct: not enough memory: 9 × 8 × 700 .* take 0\.1 MB"),
+        enough_memory("ct", (9, 8, 700)),
     ):
         raise error
-    with pytest.raises(RuntimeError, match="another"), enough_memory("ct", (9, 8, 7)):
-        raise RuntimeError("another")
+    for other in (RuntimeError("another"), OSError(errno.EACCES, "another")):
+        with pytest.raises(type(other), match="another"), enough_memory("ct", (9, 8, 7)):
+            raise other
 
 
 def test_a_ratio_to_nothing_is_unknown():

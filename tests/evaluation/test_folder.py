@@ -13,7 +13,7 @@ from masks import (
 from phantoms import simple_case
 
 from liverlib.cli.main import main
-from liverlib.core.errors import LiverlibError
+from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.evaluation.case import score_files
 from liverlib.evaluation.folder import evaluate, find_pairs
 from liverlib.io.nifti import read_label, write_volume
@@ -180,7 +180,9 @@ def test_the_command_writes_a_table_csv_and_json(folders, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("spoiled", ["grid", "class", "truncated"])
-def test_a_file_that_cannot_be_compared_is_named_and_nothing_written(folders, spoiled, tmp_path):
+def test_a_mask_that_cannot_be_scored_is_named_and_the_others_are_scored(
+    folders, spoiled, tmp_path, capsys
+):
     path = folders[1] / "liver_1.nii.gz"
     label = read_label(path)
     if spoiled == "grid":
@@ -191,7 +193,18 @@ def test_a_file_that_cannot_be_compared_is_named_and_nothing_written(folders, sp
     else:
         path.write_bytes(path.read_bytes()[:200])
     arguments = ["--reference", str(folders[0]), "--predicted", str(folders[1]), "--workers", "1"]
-    assert main(["evaluate", *arguments, "-o", str(tmp_path / "scores")]) == 2
+    assert main(["evaluate", *arguments, "-o", str(tmp_path / "scores")]) == 1
     assert not (tmp_path / "scores").exists()
+    printed = capsys.readouterr()
+    assert "1 of 4 masks cannot be scored:\n" in printed.err and str(path) in printed.err
+    assert f"nothing is written to {tmp_path / 'scores'}" in printed.err
+    with pytest.raises(SomeFailed) as caught:
+        evaluate(*folders, workers=1)
+    assert [case.name for case in caught.value.done.cases] == ["liver_0", "liver_2", "liver_3"]
+    assert str(caught.value.done) in printed.out
     with pytest.raises(LiverlibError, match=r"liver_1\.nii\.gz"):
         score_files("liver_1", folders[0] / "liver_1.nii.gz", path)
+    for other in folders[1].iterdir():
+        other.write_bytes(b"")
+    assert main(["evaluate", *arguments]) == 2
+    assert "4 of 4 masks cannot be scored" in capsys.readouterr().err

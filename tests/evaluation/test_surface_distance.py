@@ -244,6 +244,20 @@ def test_surface_dice_is_symmetric_and_scales_with_the_spacing(a, b, factor):
     assert surface_dice(a, a, SPACING, [0]) == [1]
 
 
+@settings(deadline=None)
+@given(MASKS, MASKS, st.sampled_from([0, 1, 2, 3.5]))
+def test_what_lies_beyond_every_tolerance_need_not_be_looked_up(a, b, tolerance):
+    directions = surfel_distances(a, b, SPACING)
+    bounded = surfel_distances(a, b, SPACING, within=tolerance + 1e-6)
+    for (distances, area), (near, same_area) in zip(directions, bounded, strict=True):
+        np.testing.assert_array_equal(near, np.where(distances <= tolerance, distances, np.inf))
+        np.testing.assert_array_equal(area, same_area)
+    areas = np.concatenate([area for _, area in directions])
+    close = np.concatenate([distances for distances, _ in directions]) <= tolerance
+    expected = areas[close].sum() / areas.sum() if areas.size else 1
+    assert surface_dice(a, b, SPACING, [0, tolerance])[1] == pytest.approx(expected)
+
+
 def test_surface_dice_of_empty_masks_follows_the_rule_of_dice():
     assert [surface_dice(*pair, (1, 1, 1), [1]) for pair in EMPTY_PAIRS] == [[1], [0], [0]]
 

@@ -166,6 +166,6 @@ def test_a_lack_of_memory_names_the_scan_and_its_size(grid, two_pieces, monkeypa
     size = " × ".join(map(str, grid.shape))
     with monkeypatch.context() as patched:
         patched.setattr(Cube, "to_grid", full)
-        with pytest.raises(LiverlibError, match=f"ct: {size} voxels need more memory"):
+        with pytest.raises(LiverlibError, match=f"ct: not enough memory: {size} voxels"):
             _ = prediction.mask
     assert prediction.mask.voxels.any()  # nothing half done is kept

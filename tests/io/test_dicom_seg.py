@@ -1,6 +1,8 @@
 """Masks as DICOM segmentations, which another program reads back to the same voxels."""
 
+import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from liverlib.cli.main import main
 from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import to_dict
+from liverlib.inference.segmenter import Segmenter
 from liverlib.io.dicom import read_dicom
 from liverlib.io.nifti import read_label
 from liverlib.io.volume import Volume
@@ -137,6 +140,41 @@ def test_the_real_slabs_mask_is_read_back_to_the_same_voxels(shared, tmp_path):
     label = read_label(shared / "ct_dicom" / "label.nii.gz", like=scan)
     write_seg(tmp_path / "seg.dcm", label, folder)
     np.testing.assert_array_equal(read_back(tmp_path / "seg.dcm", scan), label.voxels)
+
+
+def test_a_segmentation_is_not_made_twice_and_a_changed_one_is_kept(tmp_path, monkeypatch, capsys):
+    scan, asked = ct(tmp_path / "ct"), []
+    mask = Volume((scan.voxels > 0).astype(np.uint8), scan.grid)
+
+    def predict(self, scan):
+        asked.append(scan.name)
+        return SimpleNamespace(mask=mask)
+
+    monkeypatch.setattr(Segmenter, "predict", predict)
+    path = tmp_path / "mask.dcm"
+    words = ["segment", str(tmp_path / "ct"), "-o", str(path)]
+    for _ in range(2):
+        assert main(words) == 0
+    assert "1 of 1 masks were there" in capsys.readouterr().out
+    assert len(asked) == 1
+    seg = pydicom.dcmread(path)
+    assert re.fullmatch(r"liverlib \S+ mask \w{12} \w{12}; Not a medical device", seg.ImageComments)
+    assert main([*words, "--tta"]) == 0  # other options
+    (tmp_path / "ct" / "one.txt").write_text("another input")
+    assert main(words) == 0
+    assert len(asked) == 3
+    seg = pydicom.dcmread(path)
+    seg.PixelData = bytes(len(seg.PixelData))
+    seg.save_as(path)
+    before = path.read_bytes()
+    assert main(words) == 0
+    assert main([*words, "--tta"]) == 2
+    assert "mask.dcm: is there, and is not as liverlib wrote it" in capsys.readouterr().err
+    seg.ImageComments = "corrected"
+    seg.save_as(path)
+    assert main(words) == 2
+    assert main([*words, "--overwrite"]) == 0
+    assert len(asked) == 4 and path.read_bytes() != before
 
 
 def test_the_command_writes_the_same_mask_as_dicom_and_as_nifti(shared, tmp_path):

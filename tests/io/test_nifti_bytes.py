@@ -3,6 +3,8 @@
 import errno
 import gzip
 import os
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -115,6 +117,40 @@ def test_what_the_system_refuses_is_not_called_corrupt(tmp_path, monkeypatch, nu
     with pytest.raises(LiverlibError, match=os.strerror(number)) as caught:
         read_nifti(path)
     assert "corrupt" not in str(caught.value)
+
+
+READ = """
+import resource, sys
+from liverlib.io.nifti import read_label
+from liverlib.io.scan import read_scan
+
+with open("/proc/self/statm") as file:
+    held = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 50_000_000,) * 2)
+try:
+    (read_label if sys.argv[2] == "label" else read_scan)(sys.argv[1])
+except ValueError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of memory elsewhere")
+@pytest.mark.parametrize("kind", ["scan", "label"])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_too_little_memory_is_told_with_what_is_needed(tmp_path, kind, suffix):
+    header = nib.Nifti1Header()
+    header.set_data_shape((500, 500, 250))
+    header.set_data_dtype(np.int16)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    path = tmp_path / f"a{suffix}"
+    with create(path) as file:
+        header.write_to(file)
+        for _ in range(250):
+            file.write(bytes(500_000))
+    command = [sys.executable, "-c", READ, path, kind]
+    done = subprocess.run(command, capture_output=True, text=True)
+    sentence = f"LiverlibError {path}: not enough memory: 500 × 500 × 250 voxels take 125.0 MB"
+    assert done.stdout.startswith(sentence), done.stderr
 
 
 def test_several_gzip_members_and_extension_blocks_are_read(tmp_path, recwarn):

@@ -1,8 +1,6 @@
 """The whole way, through the command that users type."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -160,18 +158,6 @@ def test_a_broken_case_is_named_and_nothing_half_made_stays(dataset, capsys):
     assert "liver_2.nii.gz: truncated or corrupt" in capsys.readouterr().err
     assert not (home() / "results" / "first").exists()
     assert not list(home().rglob("*.part.*"))
-
-
-def test_help_shows_every_setting_with_its_default():
-    done = subprocess.run(
-        [sys.executable, "-m", "liverlib", "run", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "--roi.learning_rate" in done.stdout
-    assert "--phantom.cases" in done.stdout
-    assert "(default: 128)" in done.stdout
 
 
 def test_json_holds_no_nan(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from phantoms import simple_case
 
 from liverlib.cli.main import main
-from liverlib.core.errors import LiverlibError
+from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.core.files import size_on_disk
 from liverlib.data.cases import Case
 from liverlib.io.nifti import write_volume
@@ -137,9 +137,25 @@ def test_a_scan_that_changes_while_it_is_read_gives_no_cube(cases, folder, monke
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_bad_case_is_reported_once_the_others_are_done(cases, folder, workers):
     cases[1].image.write_bytes(cases[1].image.read_bytes()[:500])
-    with pytest.raises(LiverlibError, match=r"1 of 4 cases.*\n.*c1\.nii\.gz: truncated"):
+    with pytest.raises(SomeFailed, match=r"1 of 4 cases.*\n.*c1\.nii\.gz: truncated") as caught:
         prepare(cases, SETTINGS, folder, workers)
     assert len(contents(folder)) == 3
+    assert caught.value.done == prepare([cases[0], *cases[2:]], SETTINGS, folder, 1)
+
+
+def test_the_command_prepares_the_others_for_both_stages(cases, tmp_path, own_home, capsys):
+    command = ["prepare", str(tmp_path / "data"), "--cube.size", "16", "--workers", "1"]
+    cases[1].image.write_bytes(b"")
+    assert main(command) == 1
+    printed = capsys.readouterr()
+    assert printed.err.count("c1.nii.gz: ") == 1
+    assert "3 cubes of the body" in printed.out and "3 cubes of the liver" in printed.out
+    assert main([*command, "--strict"]) == 2
+    assert len(contents(own_home)) == 6
+    for case in cases:
+        case.image.write_bytes(b"")
+    assert main(command) == 2
+    assert "4 of 4 cases could not be prepared" in capsys.readouterr().err
 
 
 def test_strict_stops_at_the_first_bad_case(cases, folder):

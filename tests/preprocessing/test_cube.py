@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 
 import numpy as np
@@ -161,6 +162,18 @@ def test_equal_cubes_make_equal_files(tmp_path):
     for name in ("a", "b"):
         to_cube(*simple_case(), CubeSettings(size=24)).save(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_cube_that_memory_is_too_short_for_is_not_called_corrupt(tmp_path, monkeypatch):
+    to_cube(*simple_case(), CubeSettings(size=24)).save(tmp_path / "c.safetensors")
+    content = (tmp_path / "c.safetensors").read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("liverlib.preprocessing.cube.np.memmap", full)
+    with pytest.raises(LiverlibError, match=f"not enough memory .* of {len(content):,} bytes"):
+        Cube.load(tmp_path / "c.safetensors")
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing at all, but long enough for a header"])

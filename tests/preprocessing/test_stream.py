@@ -119,7 +119,7 @@ def test_a_case_that_makes_no_cube_stops_no_other(dataset, tmp_path):
     label = read_label(bad / "labelsTr" / "liver_0.nii.gz")
     write_volume(bad / "labelsTr" / "liver_0.nii.gz", label.voxels * 7, label.grid)
     with pytest.raises(
-        LiverlibError, match=r"made no cube, all others did(.|\n)*liver_0.*label holds"
+        LiverlibError, match=r"made no cube; the others did(.|\n)*liver_0.*label holds"
     ):
         stream.fetch_cubes("all", bad, tmp_path / "to", [TINY], tmp_path)
     (cube,) = tmp_path.rglob("*.safetensors")

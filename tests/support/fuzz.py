@@ -145,8 +145,9 @@ def main() -> int:
         work(options.first, options.count)
         return 0
     text, failed = collections.Counter(), []
-    parts = np.array_split(np.arange(options.first, options.first + options.count), 50)
-    calls = [(int(part[0]), len(part)) for part in parts if len(part)]
+    last = options.first + options.count
+    step = max(100, options.count // 50)  # a new process takes seconds to start
+    calls = [(first, min(step, last - first)) for first in range(options.first, last, step)]
     with ThreadPoolExecutor(options.processes) as pool:
         for outcomes, wrong in pool.map(run, *zip(*calls, strict=True)):
             text, failed = text + outcomes, failed + wrong

@@ -54,7 +54,13 @@ def _claim(folder: Path, settings: PhantomSettings) -> None:
     """Notes the settings in the folder, or checks that they are noted there."""
     note, content = folder / "phantoms.json", {"version": PHANTOM_VERSION, **to_dict(settings)}
     if note.exists():
-        if read_json(note) != content:
+        noted = read_json(note)
+        if not isinstance(noted, dict) or noted.get("version") != PHANTOM_VERSION:
+            raise LiverlibError(
+                f"{folder}: its phantoms were written by another version of liverlib "
+                f"({note.name} says so). Delete this folder, and they are made anew."
+            )
+        if noted != content:
             raise LiverlibError(
                 f"{folder}: holds phantoms of other settings ({note.name}). "
                 "Choose another folder, or delete this one."

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 
 from liverlib.core.errors import LiverlibError
-from liverlib.core.files import read_json
+from liverlib.core.files import read_json, write_json
+from liverlib.core.settings import to_dict
 from liverlib.data.cases import find_cases
 from liverlib.io.nifti import read_label
 from liverlib.io.scan import read_scan
@@ -56,6 +58,14 @@ def test_a_killed_run_continues_and_keeps_finished_cases(dataset, tmp_path):
     assert {path: path.read_bytes() for path in partial.rglob("*.nii.gz")} == before
     assert kept.stat().st_mtime_ns == written
     assert read_json(partial / "dataset.json") == read_json(dataset / "dataset.json")
+
+
+@pytest.mark.parametrize("version", [{"version": 0}, {"phantom_version": PHANTOM_VERSION}, {}])
+def test_phantoms_of_another_version_are_to_be_deleted(tmp_path, version):
+    write_json(tmp_path / "phantoms.json", {**version, **to_dict(SMALL)})
+    text = f"^{re.escape(str(tmp_path))}: .* another version of liverlib .* Delete this folder, and"
+    with pytest.raises(LiverlibError, match=text):
+        write_phantoms(tmp_path, SMALL, workers=1)
 
 
 def test_a_folder_of_other_settings_is_refused(dataset, tmp_path):
