@@ -28,18 +28,18 @@ from liverlib.inference.segmenter import Segmenter, Stage
 from liverlib.pipeline.presets import default_settings
 from liverlib.pipeline.run import Run
 from liverlib.synthesis import contrast, deformation, generator
-from liverlib.synthesis.lesions import LesionKind
+from liverlib.synthesis.lesion_kinds import LesionKind
 from liverlib.training.settings import ROI_DEFAULTS
 
-Change = tuple[object, str, Callable]  # what takes the place of a function
+Change = tuple[object, str, object]  # what takes the place of a function, or of a value
 Groups = dict[str, list[Pair]]
-ALL_ALIKE = LesionKind(
-    contrast=-28, edge=2.5, fine=5, coarse=0, rim=0, rim_width=1, necrosis=None, calcification=0,
-    lobes=0, bulge=0,
-)  # fmt: skip
+ALL_ALIKE = LesionKind(contrast=-28, edge=2.5, fine=5)
 WITHOUT: dict[str, list[Change]] = {
     "nothing": [],
-    "other contrasts": [(contrast, "randomise_contrast", lambda *_: None)],
+    "other contrasts": [
+        (contrast, "randomise_contrast", lambda *_: None),
+        (contrast, "PHASE_ODDS", (0, 0, 1, 0)),
+    ],
     "hard negatives": [
         (contrast, "hard_negatives", lambda *_: None),
         (generator, "hard_negatives_in_fat", lambda *_: []),
