@@ -71,7 +71,7 @@ $(VENV)/.ready: $(BIN)/python pyproject.toml requirements.lock
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	$(PIP) -c requirements.lock -e ".[notebooks,dicom,tensorboard,dev]"
+	$(PIP) -c requirements.lock -e ".[notebooks,dicom,formats,onnx,tensorboard,dev]"
 	@touch $@
 
 COLAB = numpy==2.1.* nibabel==5.4.* ipywidgets==7.7.1 ipython==7.34.0 ipykernel==6.17.1 \

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the names
     from .evaluation.surface_distance import surface_distances
     from .inference.prediction import Prediction
     from .inference.segmenter import Segmenter
+    from .io.formats.masks import write_mask
     from .io.nifti import read_label, write_volume
     from .io.scan import read_scan
     from .io.volume import Grid, Volume
@@ -59,6 +60,7 @@ _NAMES = {  # where each public name is defined; what stands alone is a module
     "evaluation.surface_distance": "surface_distances",
     "inference.prediction": "Prediction",
     "inference.segmenter": "Segmenter",
+    "io.formats.masks": "write_mask",
     "io.nifti": "read_label write_volume",
     "io.scan": "read_scan",
     "io.volume": "Grid Volume",

@@ -1,3 +1,3 @@
 """The command ``liverlib``."""
 
-__all__ = ["data", "evaluate", "main", "options", "outputs", "segment", "train"]
+__all__ = ["data", "evaluate", "export", "main", "options", "outputs", "segment", "train"]

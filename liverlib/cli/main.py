@@ -9,7 +9,7 @@ from liverlib import __version__
 from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.core.text import NOT_MEDICAL
 
-from . import data, evaluate, segment, train
+from . import data, evaluate, export, segment, train
 
 EXAMPLES = """\
 examples:
@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds i
     "segment": (segment.segment, segment.add_segment),
     "lesions": (segment.lesions, segment.add_lesions),
     "evaluate": (evaluate.evaluate, evaluate.add_evaluate),
+    "export": (export.export, export.add_export),
 }
 
 

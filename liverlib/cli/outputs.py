@@ -12,19 +12,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from liverlib import __version__
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import is_newer
 from liverlib.core.settings import digest
 from liverlib.core.text import NOT_MEDICAL
-from liverlib.io.nifti import read_header, read_label, volume_name
+from liverlib.io.formats.label_tables import itk_snap_table
+from liverlib.io.formats.masks import FORMATS, companions, format_of, read_content, read_note
+from liverlib.io.nifti import volume_name
 from liverlib.io.scan import scan_name
-from liverlib.io.volume import Volume
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 MAPS = {1: "liver", 2: "tumour"}  # of probability: the least class, and the file's name
 WARNING = NOT_MEDICAL.partition(":")[0]  # a description has 79 characters
@@ -47,23 +44,40 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def plan(scans: Sequence[Path], output: Path, maps: bool, report: Path | None) -> list[Job]:
-    """What is to be written for each scan.
+def plan(scans: Sequence[Path], options: argparse.Namespace) -> list[Job]:
+    """What the options ask to be written for each scan.
 
     Raises `LiverlibError` for an output that does not fit the scans, and for two scans of a name.
     """
     jobs = []
-    for scan, mask in zip(scans, _masks(scans, output), strict=True):
-        others = [map_path(mask, name) for name in MAPS.values()] if maps else []
-        others += report_paths(report, scan) if report else []
+    for scan, mask in zip(scans, _masks(scans, options.output, options.format), strict=True):
+        others = companions(mask)
+        others += [map_path(mask, name) for name in MAPS.values()] if options.probabilities else []
+        others += [preview_path(mask)] if options.preview else []
+        others += [table_path(mask)] if options.itk_snap else []
+        others += report_paths(options.report, scan) if options.report else []
         jobs.append(Job(scan, mask, tuple(others)))
     return jobs
 
 
 def map_path(mask: Path, name: str) -> Path:
     """A map of probability, in a folder beside the mask's, as masks are scored by folders."""
-    stem = volume_name(mask).removesuffix(".dcm")
-    return mask.parent / "probabilities" / f"{stem}_{name}.nii.gz"
+    return mask.parent / "probabilities" / f"{_stem(mask)}_{name}.nii.gz"
+
+
+def preview_path(mask: Path) -> Path:
+    """The picture of a mask, in a folder beside the mask's."""
+    return mask.parent / "previews" / f"{_stem(mask)}.png"
+
+
+def sheet_path(jobs: Sequence[Job]) -> Path:
+    """The contact sheet of several masks' previews, beside the masks."""
+    return jobs[0].mask.parent / "contact_sheet.png"
+
+
+def table_path(mask: Path) -> Path:
+    """ITK-SNAP's table of labels, one for all masks of a folder."""
+    return mask.parent / "itk-snap.label"
 
 
 def report_paths(folder: Path, scan: Path) -> list[Path]:
@@ -90,7 +104,8 @@ def refuse_inputs(jobs: Sequence[Job], inputs: Sequence[Path], named: Sequence[P
                     f"{path}: is an input ({file}) and would be lost. Name another output."
                 )
         folder = job.mask.parent
-        if job.mask.suffix != ".dcm" and folder.is_dir() and _identity(folder) in folders:
+        volume = format_of(job.mask) in ("nii", "nii.gz", "seg.nrrd")
+        if volume and folder.is_dir() and _identity(folder) in folders:
             raise LiverlibError(
                 f"{folder}: is the folder of the scans, where masks would be taken for scans. "
                 "Name another folder."
@@ -130,13 +145,8 @@ def is_done(job: Job, made: str) -> bool:
 
 
 def mask_note(made: str, content: Iterable[bytes]) -> str:
-    """The description in the header of a mask that was made so; `content` are its voxels."""
+    """What the header of a mask that was made so says; `content` is what it holds."""
     return f"liverlib {__version__} mask {made} {_digits(content)}; {WARNING}"
-
-
-def slices(mask: Volume) -> Iterator[bytes]:
-    """The bytes of each slice, as `mask_note` takes them."""
-    return (mask.voxels[:, :, index].tobytes() for index in range(mask.voxels.shape[2]))
 
 
 def map_note(name: str) -> str:
@@ -144,24 +154,32 @@ def map_note(name: str) -> str:
     return f"liverlib {__version__} probability of {name}; {WARNING}"
 
 
-def _masks(scans: Sequence[Path], output: Path) -> list[Path]:
+def _masks(scans: Sequence[Path], output: Path, kind: str | None) -> list[Path]:
     """The path of each scan's mask: a file for one scan, or else a folder of files named alike."""
-    if output.name.endswith((".nii", ".nii.gz")):
-        if len(scans) > 1:
-            raise LiverlibError(f"{output}: one file for {len(scans)} scans. Name a folder.")
-        return [output]
-    if output.suffix == ".dcm" and len(scans) == 1 and scans[0].is_dir():
-        return [output]
-    if len(scans) == 1 and output.suffix and not output.is_dir():
+    ending = format_of(output)
+    if ending and len(scans) > 1:
+        raise LiverlibError(f"{output}: one file for {len(scans)} scans. Name a folder.")
+    if ending and kind not in (None, ending):
+        raise LiverlibError(f"{output}: --format {kind} writes .{kind}. Name it so, or a folder.")
+    if not ending and len(scans) == 1 and output.suffix and not output.is_dir():
         raise LiverlibError(
-            f"{output}: a mask is written as .nii or .nii.gz, that of a DICOM folder as .dcm too. "
+            f"{output}: a mask is written as {', '.join(f'.{name}' for name in FORMATS)}. "
             "Name it so."
         )
+    if "dcm" in (ending, kind) and (files := [scan for scan in scans if not scan.is_dir()]):
+        raise LiverlibError(f"{files[0]}: no DICOM folder, so its mask cannot be .dcm.")
+    if ending:
+        return [output]
     names = [volume_name(os.path.abspath(scan)) or "scan" for scan in scans]
-    masks = [output / f"{name}.nii.gz" for name in names]
+    masks = [output / f"{name}.{kind or FORMATS[0]}" for name in names]
     if twice := {mask for mask in masks if masks.count(mask) > 1}:
         raise LiverlibError(f"{min(twice)}: two scans of that name. Segment them one by one.")
     return masks
+
+
+def _stem(mask: Path) -> str:
+    """A mask's name without the ending of its format."""
+    return mask.name[: -len(f".{format_of(mask)}")]
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -193,33 +211,26 @@ def _digits(content: Iterable[bytes]) -> str:
 
 
 def _note(path: Path) -> re.Match[str] | None:
-    """The description that liverlib wrote into a NIfTI or DICOM file, if it did."""
+    """What liverlib wrote into the header of a file, if it did."""
     try:
-        if path.is_file() and path.suffix == ".dcm":
-            return _NOTE.match(str(_dicom(path).get("ImageComments")))
-        if path.is_file() and path.name.endswith((".nii", ".nii.gz")):
-            return _NOTE.match(read_header(path).header["descrip"].item().decode("latin-1"))
+        return _NOTE.match(read_note(path)) if path.is_file() else None
     except Exception:  # whatever a stranger's file holds, it is not liverlib's
         return None
-    return None
-
-
-def _content(path: Path) -> Iterable[bytes]:
-    """The bytes of a mask, as `mask_note` was given them."""
-    return [_dicom(path).PixelData] if path.suffix == ".dcm" else slices(read_label(path))
-
-
-def _dicom(path: Path) -> "Dataset":
-    from pydicom import dcmread  # it is there: the scan is DICOM
-
-    return dcmread(path)
 
 
 def _is_own(path: Path) -> bool:
     """Whether liverlib wrote a file, and nobody changed it since."""
     try:
         if match := _note(path):
-            return match[2] is None or match[2] == _digits(_content(path))
-        return path.suffix in (".html", ".csv", ".json") and NOT_MEDICAL in path.read_text("utf-8")
-    except Exception:  # whatever a stranger's file holds, it is not liverlib's
+            content = read_content(path) if match[2] else None
+            return content is None or match[2] == _digits(content)
+        if path.suffix == ".png":
+            from liverlib.view.preview import is_preview  # matplotlib is imported when needed
+
+            return is_preview(path)
+        text = path.read_text("utf-8")
+        if path.suffix == ".label":
+            return text == itk_snap_table()
+        return path.suffix in (".html", ".csv", ".json") and NOT_MEDICAL in text
+    except Exception:  # nor is it here
         return False

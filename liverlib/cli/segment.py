@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from tqdm.auto import tqdm
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.text import NOT_MEDICAL
+from liverlib.io.formats.label_tables import write_itk_snap_table
+from liverlib.io.formats.masks import FORMATS, format_of, write_mask
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import find_scans, passed_over, read_scan, scan_name
 from liverlib.io.volume import Volume
@@ -30,8 +33,11 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "scans", type=Path, nargs="+", help="NIfTI files, folders of them, or DICOM folders"
     )
-    output = "the mask to write, .nii.gz (or .dcm for a DICOM folder); of several, the folder"
+    output = "the mask to write, its format by its ending; of several scans, the folder"
     parser.add_argument("-o", "--output", type=Path, required=True, help=output)
+    parser.add_argument(
+        "--format", choices=FORMATS, help="of masks in a folder (default: nii.gz); dcm of DICOM"
+    )
     parser.add_argument(
         "--weights", type=Path, nargs="+", help="several are averaged (default: pretrained)"
     )
@@ -40,6 +46,8 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     )
     for flag, meaning in {
         "--probabilities": "also maps of the probability of liver and tumour, in probabilities/",
+        "--preview": "also a picture of three planes, in previews/; of several, a contact sheet",
+        "--itk-snap": "also itk-snap.label, with names and colours for ITK-SNAP",
         "--tta": "test-time augmentation: the mean over four shifts, at four times the work",
         "--all-pieces": "keep every piece of liver (default: only the largest)",
         "--tumours-anywhere": "keep tumours outside that piece too",
@@ -63,7 +71,7 @@ def segment(options: argparse.Namespace) -> int:
         not options.all_pieces, not options.tumours_anywhere, options.min_lesion_probability
     )
     scans = [scan for path in options.scans for scan in find_scans(path)]
-    jobs = outputs.plan(scans, options.output, options.probabilities, options.report)
+    jobs = outputs.plan(scans, options)
     outputs.refuse_inputs(jobs, [*scans, *weights], options.scans)
     for folder in options.scans:
         if names := [path.name for path in passed_over(folder)]:
@@ -74,6 +82,9 @@ def segment(options: argparse.Namespace) -> int:
     def made(scan: Path) -> str:
         return outputs.made_with(scan, weights, settings, options.tta, options.series)
 
+    sheet = outputs.sheet_path(jobs) if options.preview and len(jobs) > 1 else None
+    if sheet and (refusal := outputs.refusal(sheet, options.overwrite)):
+        raise LiverlibError(refusal)
     todo, failures = _what_to_do(jobs, options.overwrite, made)
     if todo:
         from liverlib.inference.segmenter import Segmenter
@@ -87,6 +98,8 @@ def segment(options: argparse.Namespace) -> int:
         except BaseException:
             _tell(failures, len(jobs))
             raise
+    if sheet:
+        _write_sheet(jobs)
     if failures and len(jobs) == 1:
         raise LiverlibError(failures[0])
     print(f"{settings}{'; averaged over shifts of the scan' if options.tta else ''}")
@@ -165,25 +178,48 @@ def _segment_scan(segmenter: "Segmenter", job: Job, options: argparse.Namespace,
         return str(error)
     except MemoryError:
         return f"{job.scan}: not enough memory. Crop it to the abdomen."
-    _write_mask(mask, job, options.series, made)
+    try:
+        _write_mask(mask, job, options.series, made)
+    except LiverlibError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        return str(error)  # its format cannot hold this mask
     if options.probabilities:
         _write_probabilities(prediction, job.mask)
+    if options.preview:
+        _write_preview(outputs.preview_path(job.mask), scan, mask)
+    if options.itk_snap:
+        write_itk_snap_table(outputs.table_path(job.mask))
     if table:
         _write_report(options.report, scan, mask, table)
     return ""
 
 
 def _write_mask(mask: Volume, job: Job, series: str | None, made: str) -> None:
-    if job.mask.suffix == ".dcm":
-        from liverlib.io.dicom_seg import write_seg  # highdicom is imported when it is needed
+    write_mask(job.mask, mask, partial(outputs.mask_note, made), job.scan, series)
+    holds = {
+        "dcm": "segments 1 liver (with its tumours), 2 tumour",
+        "stl": "the liver's surface, in mm (LPS); its lesions' lie beside it",
+        "glb": "surfaces of the liver and of each lesion",
+    }.get(format_of(job.mask) or "", "0 background, 1 liver, 2 tumour")
+    tqdm.write(f"{short(job.mask)}: {holds}")
 
-        write_seg(
-            job.mask, mask, job.scan, series, lambda pixels: outputs.mask_note(made, [pixels])
-        )
-        tqdm.write(f"{short(job.mask)}: segments 1 liver (with its tumours), 2 tumour")
-    else:
-        write_volume(job.mask, mask, note=outputs.mask_note(made, outputs.slices(mask)))
-        tqdm.write(f"{short(job.mask)}: 0 background, 1 liver, 2 tumour")
+
+def _write_preview(path: Path, scan: Volume, mask: Volume) -> None:
+    from liverlib.view.preview import write_preview  # matplotlib is imported when it is needed
+
+    write_preview(path, scan, mask)
+    tqdm.write(f"{short(path)}: three planes")
+
+
+def _write_sheet(jobs: Sequence[Job]) -> None:
+    """The contact sheet of all previews that are there."""
+    from liverlib.view.preview import write_contact_sheet
+
+    paths = [path for job in jobs if (path := outputs.preview_path(job.mask)).is_file()]
+    if paths:
+        write_contact_sheet(outputs.sheet_path(jobs), paths)
+        print(f"{short(outputs.sheet_path(jobs))}: {len(paths)} previews")
 
 
 def _write_probabilities(prediction: "Prediction", mask: Path) -> None:

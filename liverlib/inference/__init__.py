@@ -1,3 +1,3 @@
 """Scan → mask with trained networks."""
 
-__all__ = ["blending", "postprocessing", "prediction", "segmenter"]
+__all__ = ["blending", "export", "postprocessing", "prediction", "segmenter"]

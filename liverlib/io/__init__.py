@@ -1,3 +1,12 @@
 """Files and the volumes in them: NIfTI and DICOM to and from a `Volume` on its `Grid`."""
 
-__all__ = ["dicom", "dicom_seg", "dicom_slices", "nifti", "nifti_bytes", "scan", "volume"]
+__all__ = [
+    "dicom",
+    "dicom_slices",
+    "formats",
+    "nifti",
+    "nifti_bytes",
+    "scan",
+    "segments",
+    "volume",
+]

@@ -3,11 +3,12 @@
 import errno
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.nifti1 import Nifti1Extension
 
 from liverlib.core.arrays import enough_memory
 from liverlib.core.errors import LiverlibError
@@ -74,6 +75,7 @@ def write_volume(
     grid: Grid | None = None,
     slope: float = 1.0,
     note: str = "",
+    extensions: Iterable[Nifti1Extension] = (),
 ) -> None:
     """Writes a volume as a NIfTI file with the affine, orientation and units of its grid's file.
 
@@ -86,6 +88,7 @@ def write_volume(
         slope: factor by which readers multiply the voxels.
         note: the header's description (``descrip``), of at most 79 ASCII characters. That of the
             grid's own file is dropped: it described that file.
+        extensions: of the header, such as a table of labels; those of the grid's own are dropped.
 
     >>> write_volume("mask.nii.gz", prediction.mask)
     """
@@ -101,6 +104,8 @@ def write_volume(
     header["cal_min"] = header["cal_max"] = 0
     header["magic"], header["vox_offset"] = header.single_magic, header.single_vox_offset
     header.extensions.clear()
+    header.extensions.extend(extensions)
+    header["vox_offset"] += header.extensions.get_sizeondisk()
     dtype = header.get_data_dtype()  # in the header's byte order
     with atomic(path) as temporary, create(temporary) as file:
         header.write_to(file)

@@ -17,7 +17,9 @@ from nibabel.orientations import (
     ornt_transform,
 )
 
-CLASSES = {0: "background", 1: "liver", 2: "tumour"}
+from .segments import SEGMENTS
+
+CLASSES = {0: "background"} | {segment.value: segment.name.lower() for segment in SEGMENTS}
 MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: metre, micron; others count as mm
 
 
@@ -68,6 +70,13 @@ class Grid:
     def orientation(self) -> str:
         """Directions in which the file's axes grow, such as "LPS"."""
         return "".join(nib.aff2axcodes(self.header.get_best_affine()))
+
+    @property
+    def stored_affine(self) -> np.ndarray:
+        """The affine in the file's own order of axes, in mm, (4, 4)."""
+        affine = self.header.get_best_affine()
+        affine[:3] *= MM_PER_UNIT.get(int(self.header["xyzt_units"]) % 8, 1.0)
+        return affine
 
     @property
     def spacing(self) -> np.ndarray:

@@ -40,11 +40,12 @@ def three_planes(
     mask: Volume | None = None,
     at: tuple[int, int, int] | None = None,
     window: str | tuple[float, float] = "soft tissue",
+    contour: bool = False,
 ) -> Figure:
     """The three planes through the voxel `at`, on one scale.
 
     Without `at` each plane shows its slice with most tumour, or with most liver where there is no
-    tumour. The label is filled, a mask beside it is outlined.
+    tumour. The label is filled, a mask beside it is outlined; with `contour` all is outlined.
     """
     sizes = {plane: _size(scan, plane) for plane in ("axial", "coronal", "sagittal")}
     widths = [width for width, _ in sizes.values()]
@@ -54,7 +55,7 @@ def three_planes(
     )
     for axis, plane in zip(axes, sizes, strict=True):
         index = at[PLANES[plane]] if at is not None else _largest(scan, label, mask, plane)
-        show_slice(axis, scan, plane, index, label=label, mask=mask, window=window)
+        show_slice(axis, scan, plane, index, label=label, mask=mask, window=window, contour=contour)
         axis.set_title(f"{plane} slice {index}", fontsize=10)
     _legend(figure, label, mask)
     figure.suptitle(scan.name)
@@ -113,14 +114,16 @@ def show_slice(
     mask: Volume | None = None,
     show: str | None = None,
     window: str | tuple[float, float] = "soft tissue",
+    contour: bool = False,
 ) -> None:
     """Paints one slice into an axis, in true proportions, with the letters of the patient's sides.
 
     `show` is one of `slices.SHOW`; by default whatever is given is shown.
     """
     picture = render_slice(
-        scan, plane, index, label=label, mask=mask, window=window, show=show or _show(label, mask)
-    )
+        scan, plane, index, label=label, mask=mask, window=window, contour=contour,
+        show=show or _show(label, mask),
+    )  # fmt: skip
     axis.imshow(picture, aspect=pixel_aspect(scan.grid, plane))
     axis.set_axis_off()
     for side, letter in letters(plane).items():

@@ -9,6 +9,7 @@ import io
 import numpy as np
 
 from liverlib.core.errors import LiverlibError
+from liverlib.io.segments import SEGMENTS
 from liverlib.io.volume import Grid, Volume
 
 Voxels = np.ndarray | Volume  # (X, Y, Z) in RAS order
@@ -21,8 +22,7 @@ WINDOWS = {  # (width, level) in HU
 # Okabe and Ito's palette, <https://jfly.uni-koeln.de/color/>. Of its triples, blue, vermilion and
 # yellow stay furthest apart on grey under simulated protan, deutan and tritan sight.
 COLOURS = {
-    "liver": (86, 180, 233),
-    "tumour": (230, 159, 0),
+    **{segment.name.lower(): segment.colour for segment in SEGMENTS},
     "agreed": (0, 114, 178),
     "missed": (213, 94, 0),
     "extra": (240, 228, 66),

@@ -258,3 +258,14 @@ def test_names_that_are_not_utf8_work_and_print(tmp_path):
     assert rb"caf\udce9.nii.gz: 0 background" in done.stdout
     assert (tmp_path / "m" / scan.name).is_file()
     assert len(list((tmp_path / "r").iterdir())) == 3
+
+
+def test_a_mask_that_a_format_cannot_hold_stops_no_other(tmp_path, capsys, segmented):
+    pytest.importorskip("trimesh", reason="the extra formats is not installed")
+    folder = scans_in(tmp_path, "body.nii.gz")
+    scan, _ = simple_case()
+    write_volume(folder / "air.nii.gz", np.full_like(scan.voxels, -1000), scan.grid)
+    assert main(["segment", str(folder), "-o", str(tmp_path / "out"), "--format", "glb"]) == 1
+    assert "air: the mask holds no liver" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["body.glb"]
+    assert segmented == ["air", "body"]

@@ -1,6 +1,7 @@
 """``liverlib segment`` and ``liverlib lesions``: files in, files out."""
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -49,3 +50,63 @@ def test_lesions_of_a_mask_are_measured(scan_file, tmp_path, capsys):
     assert main(["lesions", str(scan_file), str(label), "-o", str(tmp_path / "report")]) == 0
     (lesion,) = json.loads((tmp_path / "report" / "ct.json").read_text())["lesions"]
     assert lesion["voxels"] == np.count_nonzero(read_label(label).voxels == 2)
+
+
+@pytest.mark.parametrize("kind", ["nii", "seg.nrrd", "stl", "glb"])
+def test_masks_of_a_folder_are_written_in_the_format_asked_for(kind, scan_file, tmp_path, capsys):
+    for module in ("nrrd", "trimesh", "skimage"):
+        pytest.importorskip(module, reason="the extra formats is not installed")
+    (folder := tmp_path / "scans").mkdir()
+    scan_file.rename(folder / "a.nii.gz")
+    shutil.copy(folder / "a.nii.gz", folder / "b.nii.gz")
+    out = tmp_path / "out"
+    words = ["segment", str(folder), "-o", str(out), "--format", kind, "--preview", "--itk-snap"]
+    assert main(words) == 0
+    names = {path.name for path in out.iterdir() if not path.name.endswith("_tumour.stl")}
+    assert names == {f"a.{kind}", f"b.{kind}", "previews", "contact_sheet.png", "itk-snap.label"}
+    assert {path.name for path in (out / "previews").iterdir()} == {"a.png", "b.png"}
+    capsys.readouterr()
+    assert main(words) == 0  # what liverlib wrote it may write again, and need not
+    if kind != "stl":
+        assert "2 of 2 masks were there" in capsys.readouterr().out
+
+
+def test_the_ending_and_the_format_must_agree(scan_file, tmp_path, capsys):
+    for words, text in {
+        ("m.nii.gz", "--format", "stl"): "--format stl writes .stl",
+        ("m.obj",): "written as .nii.gz, .nii, .seg.nrrd, .dcm, .stl, .glb",
+        ("m.dcm",): "no DICOM folder, so its mask cannot be .dcm",
+        ("masks", "--format", "dcm"): "no DICOM folder, so its mask cannot be .dcm",
+    }.items():
+        output, *more = words
+        assert main(["segment", str(scan_file), "-o", str(tmp_path / output), *more]) == 2
+        assert text in capsys.readouterr().err
+
+
+def test_files_of_others_are_kept_in_every_format(scan_file, tmp_path, capsys):
+    pytest.importorskip("nrrd", reason="the extra formats is not installed")
+    for name in ("m.seg.nrrd", "m.stl", "m.glb", "previews/m.png", "itk-snap.label"):
+        path = tmp_path / "out" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"mine")
+        mask = path if name.startswith("m.") else tmp_path / "out" / "m.nii.gz"
+        words = ["segment", str(scan_file), "-o", str(mask), "--preview", "--itk-snap"]
+        assert main(words) == 2
+        assert "It is kept" in capsys.readouterr().err
+        assert path.read_bytes() == b"mine"
+        path.unlink()
+
+
+def test_a_corrected_seg_nrrd_is_kept(scan_file, tmp_path, capsys):
+    nrrd = pytest.importorskip("nrrd", reason="the extra formats is not installed")
+    path = tmp_path / "m.seg.nrrd"
+    assert main(["segment", str(scan_file), "-o", str(path)]) == 0
+    voxels, header = nrrd.read(str(path))
+    voxels[20, 20, 20] = 2 - voxels[20, 20, 20]
+    nrrd.write(str(path), voxels, header)
+    before = path.read_bytes()
+    assert main(["segment", str(scan_file), "-o", str(path)]) == 0
+    assert "1 of 1 masks were there" in capsys.readouterr().out
+    assert main(["segment", str(scan_file), "-o", str(path), "--tta"]) == 2
+    assert "It is kept" in capsys.readouterr().err
+    assert path.read_bytes() == before

@@ -17,13 +17,14 @@ from liverlib.io.volume import Volume
 from liverlib.models.unet import UNet3D
 from liverlib.models.weights import save_networks
 from liverlib.preprocessing.cube import CubeSettings
+from liverlib.view.slices import COLOURS
 
 pydicom = pytest.importorskip("pydicom", reason="the extra dicom is not installed")
 hd = pytest.importorskip("highdicom", reason="the extra dicom is not installed")
 
 from dicom_files import CORONAL, write_series  # noqa: E402
 
-from liverlib.io.dicom_seg import write_seg  # noqa: E402
+from liverlib.io.formats.dicom_seg import write_seg  # noqa: E402
 
 CT = {
     "SOPClassUID": pydicom.uid.CTImageStorage, "StudyInstanceUID": "1.2.1", "PatientID": "7",
@@ -78,6 +79,12 @@ def test_it_says_what_it_shows_and_of_whom(tmp_path):
     assert (liver[code][0].CodeValue, tumour[code][0].CodeValue) == ("10200004", "108369006")
     assert tumour.AnatomicRegionSequence[0].CodeValue == "10200004"
     assert {segment.SegmentAlgorithmType for segment in (liver, tumour)} == {"AUTOMATIC"}
+    colours = [
+        hd.color.CIELabColor.from_dicom_value(segment.RecommendedDisplayCIELabValue)
+        for segment in (liver, tumour)
+    ]
+    rgb = [colour.to_rgb() for colour in colours]
+    np.testing.assert_allclose(rgb, [COLOURS["liver"], COLOURS["tumour"]], atol=1)
     for name in ("PatientID", "StudyInstanceUID", "FrameOfReferenceUID"):
         assert seg[name].value == CT[name]
     assert "Not a medical device" in seg.SeriesDescription

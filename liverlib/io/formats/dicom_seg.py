@@ -15,8 +15,9 @@ from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
 from liverlib.core.text import NOT_MEDICAL
 
-from .dicom import series_files
-from .volume import Volume
+from ..dicom import series_files
+from ..segments import SEGMENTS, Code, Segment
+from ..volume import Volume
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -52,7 +53,7 @@ def write_seg(
             source_images=sources,
             pixel_array=np.stack([stored >= 1, stored == 2], axis=-1),
             segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=_segments(hd, codes),
+            segment_descriptions=[_description(hd, codes, segment) for segment in SEGMENTS],
             pixel_measures=hd.PixelMeasuresSequence((down, across), step, step),
             series_instance_uid=hd.UID(),
             series_number=1000,
@@ -89,21 +90,29 @@ def _fill(sources: Sequence["Dataset"], study: str, series: str, step: float) ->
                 setattr(header, name, value)
 
 
-def _segments(hd: ModuleType, codes: Any) -> list[Any]:
-    """Liver is an organ; a tumour is a neoplasm in the region of the liver, as in TCIA's sets."""
-    by = hd.AlgorithmIdentificationSequence(
-        "liverlib", codes.DCM.ArtificialIntelligence, __version__
-    )
-    how = {
-        "algorithm_type": hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        "algorithm_identification": by,
+def _description(hd: ModuleType, codes: Any, segment: Segment) -> Any:
+    """A segment with its name, colour and codes."""
+    coded = {
+        name: _coded(hd, code)
+        for name, code in (("category", segment.category), ("kind", segment.kind))
     }
-    sct = codes.SCT
-    tumour = sct.MorphologicallyAbnormalStructure, sct.Neoplasm
-    return [
-        hd.seg.SegmentDescription(1, "Liver", sct.AnatomicalStructure, sct.Liver, **how),
-        hd.seg.SegmentDescription(2, "Tumour", *tumour, **how, anatomic_regions=[sct.Liver]),
-    ]
+    return hd.seg.SegmentDescription(
+        segment.value,
+        segment.name,
+        coded["category"],
+        coded["kind"],
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            "liverlib", codes.DCM.ArtificialIntelligence, __version__
+        ),
+        anatomic_regions=[_coded(hd, segment.region)] if segment.region else None,
+        display_color=hd.color.CIELabColor.from_rgb(*segment.colour),
+    )
+
+
+def _coded(hd: ModuleType, code: Code) -> Any:
+    value, meaning = code
+    return hd.sr.CodedConcept(value, "SCT", meaning)
 
 
 def _highdicom() -> tuple[ModuleType, Callable[..., "Dataset"], Any]:

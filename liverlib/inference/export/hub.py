@@ -1,0 +1,72 @@
+"""Weights in Hugging Face's layout: a model card with its YAML header, and what can be run."""
+
+from pathlib import Path
+
+from liverlib.core.files import atomic
+from liverlib.core.text import NOT_MEDICAL
+from liverlib.models.weights import PRETRAINED, load_networks
+
+from .onnx_folder import copy_files, write_onnx_folder
+
+HOME = "https://github.com/SYEDFAIZAN1987/3D-Liver-and-Liver-Tumor-Segmentation"
+_HEADER = """\
+---
+license: mit
+library_name: liverlib
+pipeline_tag: image-segmentation
+tags:
+- medical
+- ct
+- liver
+- segmentation
+- 3d
+- onnx
+- safetensors
+---
+
+"""
+_USE = """\
+## Use
+
+Without liverlib, with numpy, nibabel and onnxruntime:
+
+```bash
+python segment.py scan.nii.gz mask.nii.gz
+```
+
+With [liverlib]({home}):
+
+```bash
+liverlib segment scan.nii.gz -o mask.nii.gz --weights model.safetensors
+```
+
+"""
+
+
+def write_hub_folder(folder: str | Path, weights: str | Path) -> list[Path]:
+    """Writes what `write_onnx_folder` does, the weights, and README.md; their paths."""
+    folder = Path(folder)
+    card, model = folder / "README.md", folder / "model.safetensors"
+    paths = write_onnx_folder(folder, weights)
+    copy_files({model: Path(weights)})
+    with atomic(card) as temporary:
+        temporary.write_text(_HEADER + model_card(weights, _USE.format(home=HOME)), "utf-8")
+    return [card, model, *paths]
+
+
+def model_card(weights: str | Path, use: str = "") -> str:
+    """The card of the pretrained weights, or a short one of others; `use` stands in it too."""
+    if Path(weights).resolve() == PRETRAINED.resolve():
+        text = PRETRAINED.with_name("README.md").read_text("utf-8")
+        text = text.replace("](../../", f"]({HOME}/blob/main/")
+        title, _, rest = text.partition("\n## ")
+        return f"{title}\n{use}## {rest}"
+    trained = "".join(
+        f"| {about['cube']['crop']} | {about.get('data') or 'not recorded'} |\n"
+        for _, about in load_networks(weights)
+    )
+    return (
+        f"# Model card: liver and liver tumours in CT\n\n**{NOT_MEDICAL}**\n\n{use}## Data\n\n"
+        f"| network for the | trained on |\n| --- | --- |\n{trained}\n## Evaluation\n\n"
+        "Not recorded here. Measure it with `liverlib evaluate` before you hand it on.\n"
+    )

@@ -1,0 +1,125 @@
+"""Writes a mask in the format that its path's ending names, with the names and colours it can hold.
+
+======================  =====================================================================
+``.nii.gz``, ``.nii``   NIfTI, with a table of labels in its header
+``.seg.nrrd``           segmentation of 3D Slicer
+``.dcm``                DICOM Segmentation, of a scan in DICOM
+``.stl``, ``.glb``      surfaces
+======================  =====================================================================
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from liverlib.core.errors import LiverlibError
+
+from ..nifti import read_header, read_label, write_volume
+from ..volume import Volume
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Note = Callable[[Iterable[bytes]], str]
+FORMATS = ("nii.gz", "nii", "seg.nrrd", "dcm", "stl", "glb")  # endings, the first by default
+
+
+def format_of(path: str | Path) -> str | None:
+    """The format that a path's ending names, in letters of either case; None for any other."""
+    name = Path(path).name.lower()
+    return next((ending for ending in FORMATS if name.endswith(f".{ending}")), None)
+
+
+def write_mask(
+    path: str | Path,
+    mask: Volume,
+    note: Note = lambda content: "",
+    slices: str | Path | None = None,
+    series: str | None = None,
+) -> None:
+    """Writes a mask of classes in the format that the path's ending names.
+
+    Raises `LiverlibError` for another ending, for a mask that the format cannot hold, where a
+    library is missing, and where the folder cannot be written.
+
+    Args:
+        path: such as ``mask.nii.gz``, ``mask.seg.nrrd``, ``mask.dcm``, ``mask.stl``, ``mask.glb``.
+        mask: 0 background, 1 liver, 2 tumour.
+        note: makes what the header says, in at most 69 ASCII characters, from what the file holds.
+        slices: the folder of the segmented DICOM slices, for DICOM.
+        series: which of several in that folder.
+
+    >>> write_mask("mask.nii.gz", prediction.mask)
+    """
+    kind, text = format_of(path), note(_slices(mask.voxels))
+    if kind in ("nii", "nii.gz"):
+        from .label_tables import label_extension
+
+        write_volume(path, mask, note=text, extensions=[label_extension()])
+    elif kind == "seg.nrrd":
+        from .seg_nrrd import write_seg_nrrd
+
+        write_seg_nrrd(path, mask, text)
+    elif kind == "dcm" and slices:
+        from .dicom_seg import write_seg
+
+        write_seg(path, mask, slices, series, lambda pixels: note([pixels]))
+    elif kind in ("stl", "glb"):
+        from . import surfaces
+
+        (surfaces.write_stl if kind == "stl" else surfaces.write_glb)(path, mask, text)
+    elif kind == "dcm":
+        raise LiverlibError(f"{path}: DICOM needs the folder of the scan's slices. Name it.")
+    else:
+        endings = ", ".join(f".{ending}" for ending in FORMATS)
+        raise LiverlibError(f"{path}: a mask is written as one of {endings}. Name it so.")
+
+
+def companions(path: Path) -> list[Path]:
+    """The files that are written beside a mask of this path."""
+    from .surfaces import tumour_path
+
+    return [tumour_path(path)] if format_of(path) == "stl" else []
+
+
+def read_note(path: str | Path) -> str:
+    """The note of `write_mask`; what it raises for any other file is not said."""
+    kind = format_of(path)
+    if kind in ("nii", "nii.gz"):
+        return read_header(path).header["descrip"].item().decode("latin-1")
+    if kind == "seg.nrrd":
+        from .seg_nrrd import read_seg_nrrd
+
+        return read_seg_nrrd(path)[1]
+    if kind in ("stl", "glb"):
+        from .surfaces import surface_note
+
+        return surface_note(Path(path))
+    return str(_dicom(path).get("ImageComments", "")) if kind == "dcm" else ""
+
+
+def read_content(path: str | Path) -> Iterable[bytes] | None:
+    """What `note` was given when `write_mask` wrote a file; None where only surfaces are.
+
+    What it raises for any other file is not said.
+    """
+    kind = format_of(path)
+    if kind == "seg.nrrd":
+        from .seg_nrrd import read_seg_nrrd
+
+        return _slices(read_seg_nrrd(path)[0])
+    if kind == "dcm":
+        return [_dicom(path).PixelData]
+    return _slices(read_label(path).voxels) if kind in ("nii", "nii.gz") else None
+
+
+def _slices(voxels: np.ndarray) -> Iterator[bytes]:
+    return (voxels[:, :, index].tobytes() for index in range(voxels.shape[2]))
+
+
+def _dicom(path: str | Path) -> "Dataset":
+    from pydicom import dcmread  # it is there: the scan is DICOM
+
+    return dcmread(path)
