@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the names
     from .training.settings import TrainSettings
     from .view import charts, figures, slices, teaching
     from .view.report.scan_report import write_scan_report
-    from .view.viewer.page import browse, show
+    from .view.viewer.page import browse, edit, show
 
 _NAMES = {  # where each public name is defined; what stands alone is a module
     "core.errors": "LiverlibError",
@@ -75,7 +75,7 @@ _NAMES = {  # where each public name is defined; what stands alone is a module
     "training.sampler": "PatchSampler",
     "training.settings": "TrainSettings",
     "view.report.scan_report": "write_scan_report",
-    "view.viewer.page": "browse show",
+    "view.viewer.page": "browse edit show",
 }
 _MODULES = {name: f"view.{name}" for name in ("charts", "figures", "slices", "teaching")}
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

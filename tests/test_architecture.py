@@ -148,7 +148,7 @@ ALLOWED = {"fold": re.compile("splits|presets|run.py")}  # cross-validation's
 TEXTS = sorted(
     path
     for pattern in (
-        "liverlib/**/*.py", "liverlib/**/*.md", "liverlib/view/viewer/web/*", "tests/**/*.py",
+        "liverlib/**/*.py", "liverlib/**/*.md", "liverlib/view/viewer/web/**/*", "tests/**/*.py",
         "benchmarks/**/*.py", "*.md", "data/*.md", "results/*.md", "docs/*.md", "benchmarks/*.md",
         "Makefile", "notebooks/*.ipynb",
     )

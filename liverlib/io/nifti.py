@@ -96,14 +96,8 @@ def write_volume(
     grid = volume.grid if isinstance(volume, Volume) else grid
     if grid is None:
         raise TypeError("write_volume needs the grid of the voxels")
-    stored, header = grid.to_stored(voxels), grid.header.copy()
+    stored, header = grid.to_stored(voxels), file_header(grid, voxels.dtype, slope, note)
     header.set_data_shape(stored.shape)
-    header.set_data_dtype(voxels.dtype)
-    header.set_slope_inter(slope, 0)
-    header["descrip"] = note
-    header["cal_min"] = header["cal_max"] = 0
-    header["magic"], header["vox_offset"] = header.single_magic, header.single_vox_offset
-    header.extensions.clear()
     header.extensions.extend(extensions)
     header["vox_offset"] += header.extensions.get_sizeondisk()
     dtype = header.get_data_dtype()  # in the header's byte order
@@ -111,6 +105,21 @@ def write_volume(
         header.write_to(file)
         for index in range(stored.shape[2]):
             file.write(stored[:, :, index].astype(dtype, copy=False).tobytes(order="F"))
+
+
+def file_header(
+    grid: Grid, dtype: np.dtype, slope: float = 1.0, note: str = ""
+) -> nib.Nifti1Header:
+    """The header of a file of this grid in a single piece, for voxels of `dtype`."""
+    header = grid.header.copy()
+    header.set_data_shape(grid.to_stored(np.broadcast_to(np.uint8(0), grid.shape)).shape)
+    header.set_data_dtype(dtype)
+    header.set_slope_inter(slope, 0)
+    header["descrip"] = note
+    header["cal_min"] = header["cal_max"] = 0
+    header["magic"], header["vox_offset"] = header.single_magic, header.single_vox_offset
+    header.extensions.clear()
+    return header
 
 
 def volume_name(path: str | Path) -> str:

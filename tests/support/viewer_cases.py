@@ -1,5 +1,8 @@
 """Small volumes that the tests of the slice browser share. Nothing may change them."""
 
+import base64
+import gzip
+
 import numpy as np
 
 from liverlib.io.volume import Grid, Volume
@@ -10,6 +13,13 @@ HOSTILE = """"'><img src=x onerror=alert(1)></script><script>alert(2)</script>$t
 def volume(voxels, spacing=(2.0, 3.0, 4.0), name="case", affine=None):
     affine = np.diag([*spacing, 1.0]) if affine is None else affine
     return Volume(voxels, Grid.of(voxels.shape, affine), name)
+
+
+def sent(voxels, first=(0, 0, 0)):
+    """The text of a box of classes, as a page sends it."""
+    packed = base64.b64encode(gzip.compress(voxels.astype(np.uint8).tobytes(order="F"))).decode()
+    numbers = [",".join(map(str, values)) for values in (first, voxels.shape)]
+    return ";".join([*numbers, packed])
 
 
 def _two_tumours():

@@ -4,9 +4,10 @@ A page that stands alone can load no modules, and its policy names one script by
 module becomes a function that returns its exports, in the order in which they need each other.
 A function scope each, instead of one for all: names stay private to their module, as they are
 where a browser loads the modules themselves, so that a forgotten import fails in both. What is not
-understood is refused.
+understood is refused. Modules may lie in folders, one deep; no two have the same name.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from liverlib.core.errors import LiverlibError
 
-_IMPORT = re.compile(r'import \{ (\w+(?:, \w+)*) \} from "\./([\w-]+\.js)";')
+_IMPORT = re.compile(r'import \{ (\w+(?:, \w+)*) \} from "((?:\./|\.\./)(?:[\w-]+/)?[\w-]+\.js)";')
 _EXPORT = re.compile(r"export (?=(?:const|class|function|async function) (\w+)\b)")
 _LOADS = re.compile(r"^(?:import|export)\b|\bimport\s*[(.]")  # what else could be one
 _IN_HTML = re.compile(r"</script|<!--", re.IGNORECASE)  # would end the script, or hide its end
@@ -22,9 +23,9 @@ _IN_HTML = re.compile(r"</script|<!--", re.IGNORECASE)  # would end the script, 
 
 @dataclass(frozen=True)
 class _Module:
-    """One file: the names it imports, by file, those it exports, and the rest of its lines."""
+    """One file: the names it imports, by path, those it exports, and the rest of its lines."""
 
-    imports: dict[str, list[str]]
+    imports: dict[Path, list[str]]
     exports: list[str]
     lines: list[str]
 
@@ -51,8 +52,8 @@ def _collect(path: Path, importers: tuple[Path, ...], modules: dict[Path, _Modul
     if path in modules:
         return
     module = _read(path)
-    for name in module.imports:
-        _collect(path.with_name(name), (*importers, path), modules)
+    for imported in module.imports:
+        _collect(imported, (*importers, path), modules)
     modules[path] = module
 
 
@@ -65,11 +66,11 @@ def _read(path: Path) -> _Module:
         ) from error
     module = _Module({}, [], [])
     for number, line in enumerate(text.splitlines(), 1):
-        _add(line.strip(), module, f"{path.name}, line {number}")
+        _add(line.strip(), module, path, f"{path.name}, line {number}")
     return module
 
 
-def _add(line: str, module: _Module, where: str) -> None:
+def _add(line: str, module: _Module, path: Path, where: str) -> None:
     """Sorts a line without its indentation into the module's imports, exports and lines."""
     if not line or line.startswith("//"):
         return
@@ -78,9 +79,12 @@ def _add(line: str, module: _Module, where: str) -> None:
     if line.count("`") % 2:
         raise LiverlibError(f"{where}: begins or ends a template of several lines. Use one line.")
     if (match := _IMPORT.fullmatch(line)) and not module.lines:
-        if match[2] in module.imports:
-            raise LiverlibError(f"{where}: imports {match[2]} again. Import all from it at once.")
-        module.imports[match[2]] = match[1].split(", ")
+        imported = Path(os.path.normpath(path.parent / match[2]))
+        if imported in module.imports:
+            raise LiverlibError(
+                f"{where}: imports {imported.name} again. Import all from it at once."
+            )
+        module.imports[imported] = match[1].split(", ")
         return
     if match := _EXPORT.match(line):
         module.exports.append(match[1])
@@ -97,25 +101,30 @@ def _add(line: str, module: _Module, where: str) -> None:
 def _check_names(modules: dict[Path, _Module]) -> None:
     """Raises `LiverlibError` for a name exported twice, or imported but not exported."""
     owners: dict[str, Path] = {}
+    files = [path.name for path in modules]
+    if len(set(files)) < len(files):
+        twice = next(name for name in files if files.count(name) > 1)
+        raise LiverlibError(f"{twice}: two modules have this name. Rename one.")
     for path, module in modules.items():
         for name in module.exports:
             if name in owners:
                 other = owners[name].name
                 raise LiverlibError(f"{path.name}: exports {name}, as {other} does. Rename one.")
             owners[name] = path
-        for file, names in module.imports.items():
+        for imported, names in module.imports.items():
             for name in names:
-                if owners.get(name) != path.with_name(file):
+                if owners.get(name) != imported:
                     raise LiverlibError(
-                        f"{path.name}: imports {name} from {file}, which does not export it."
+                        f"{path.name}: imports {name} from {imported.name}, which does not export "
+                        "it."
                     )
 
 
 def _wrapped(path: Path, module: _Module) -> Iterator[str]:
     """A module as a function that is called at once: its imports, its code, its exports."""
     yield f"const {_identifier(path.name)} = (() => {{"
-    for name, names in module.imports.items():
-        yield f"const {{ {', '.join(names)} }} = {_identifier(name)};"
+    for imported, names in module.imports.items():
+        yield f"const {{ {', '.join(names)} }} = {_identifier(imported.name)};"
     yield from module.lines
     if module.exports:
         yield f"return {{ {', '.join(module.exports)} }};"

@@ -1,7 +1,8 @@
-"""Scrolling through slices: `show`, one self-contained page, and `browse`, with ipywidgets.
+"""Scrolling through slices: `show`, one self-contained page, `edit`, and `browse` with ipywidgets.
 
 The page (web/) holds the volume in 8 bits and paints it there: a key press needs no trip to Python.
-`browse` asks Python for every picture.
+It also holds the classes on the scan's own grid, to correct them. `browse` asks Python for every
+picture.
 """
 
 import base64
@@ -23,8 +24,10 @@ from liverlib.io.volume import Volume
 from ..slices import SHOW, window_of
 from .bundle import bundle_script
 from .payload import make_payload
+from .scan_grid import classes_box, packed_classes, scan_facts
 
 if TYPE_CHECKING:
+    from .editor import Editor
     from .widgets import Browse
 
 WEB = Path(__file__).with_name("web")
@@ -37,7 +40,8 @@ class SliceBrowser:
 
     title: str
     facts: dict
-    voxels: bytes  # gzip of levels, then of label + 4 * mask, as differences
+    voxels: bytes  # gzip of levels, as differences, then of label + 4 * mask
+    classes: bytes  # gzip of label + 4 * mask in the scan's own voxels, in a box
     picture: bytes  # PNG of the best slice, for where no script runs
 
     @cached_property
@@ -77,6 +81,7 @@ class SliceBrowser:
             style=(WEB / "style.css").read_text(encoding="utf-8"),
             facts=json.dumps(self.facts).replace("<", "\\u003c"),  # no name can end the script
             voxels=base64.b64encode(self.voxels).decode(),
+            classes=base64.b64encode(self.classes).decode(),
             script=script,
             script_hash=digest,
             fallback=fallback,
@@ -122,18 +127,70 @@ def show(
     >>> show(scan, label, mask, around="liver").save("scan.html")
     """
     check_volumes(scan, label, mask)
-    if plane not in LAYOUTS:
-        raise LiverlibError(f"plane={plane!r} is not known; choose of {', '.join(LAYOUTS)}.")
+    _check_layout(plane)
+    return _make_page(
+        scan, label, mask, size, around,
+        title=title or scan.name, layout=plane, show=_mode(show, label, mask),
+        window=window_of(window), opacity=opacity,
+    )  # fmt: skip
+
+
+def edit(
+    scan: Volume,
+    mask: Volume | None = None,
+    label: Volume | None = None,
+    *,
+    title: str = "",
+    size: int = 256,
+    around: str | None = None,
+    window: str | tuple[float, float] = "soft tissue",
+    opacity: float = 0.4,
+    plane: str = "three",
+) -> "Editor":
+    """The same page with its tools open, as a widget: `editor.mask` is what was painted.
+
+    Masks are corrected on the scan's own grid, whatever `size` the picture has. Raises
+    `LiverlibError` for what cannot be shown.
+
+    Args:
+        scan: in HU.
+        mask: what to correct; by default an empty mask.
+        label: a reference to compare with; it is not changed.
+        title, size, around, window, opacity, plane: as those of `show`.
+
+    >>> editor = edit(scan, mask)
+    >>> write_volume("corrected.nii.gz", editor.mask)
+    """
+    from .editor import Editor
+
+    if mask is None:
+        mask = Volume(np.zeros(scan.voxels.shape, np.uint8), scan.grid, scan.name)
+    check_volumes(scan, label, mask)
+    _check_layout(plane)
+    page = _make_page(
+        scan, label, mask, size, around,
+        title=title or scan.name, layout=plane, show=_mode(None, label, mask),
+        window=window_of(window), opacity=opacity, editing=True,
+    )  # fmt: skip
+    return Editor(Volume(mask.voxels, scan.grid, mask.name), page)
+
+
+def _make_page(
+    scan: Volume,
+    label: Volume | None,
+    mask: Volume | None,
+    size: int,
+    around: str | None,
+    **settings: object,
+) -> SliceBrowser:
+    """The page of volumes that were checked; `settings` are what it shows at first."""
     payload = make_payload(scan, label, mask, size, around)
-    facts = payload.facts | {
-        "title": title or scan.name,
-        "layout": plane,
-        "show": _mode(show, label, mask),
-        "window": window_of(window),
-        "opacity": opacity,
-    }
-    picture = payload.best_slice(facts["show"], facts["window"], opacity)
-    return SliceBrowser(facts["title"], facts, payload.packed(), picture)
+    box = classes_box(label, mask)
+    edits = "label" if mask is None and label is not None else "mask"
+    facts = payload.facts | {"editing": False, "scan": scan_facts(scan, box, edits)} | settings
+    picture = payload.best_slice(facts["show"], facts["window"], facts["opacity"])
+    classes = packed_classes(label, mask, box)
+    return SliceBrowser(facts["title"], facts, payload.packed(), classes, picture)
 
 
 def browse(
@@ -178,6 +235,11 @@ def check_volumes(scan: Volume, label: Volume | None, mask: Volume | None) -> No
                 f"{name} {volume.name}: holds {np.unique(unknown)[:5].tolist()}; expected "
                 "0 background, 1 liver, 2 tumour. Rename them: read_label(…, classes=…)."
             )
+
+
+def _check_layout(plane: str) -> None:
+    if plane not in LAYOUTS:
+        raise LiverlibError(f"plane={plane!r} is not known; choose of {', '.join(LAYOUTS)}.")
 
 
 def _mode(show: str | None, label: Volume | None, mask: Volume | None) -> str:

@@ -5,21 +5,17 @@ paint.js and volume.js run in a worker, where there is no document that they cou
 
 import base64
 import itertools
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 from chromium import (
     SHAPE,
-    WIDE,
-    launched,
     make_case,
     needs_chromium,
     pixels,
     volumes,
 )
+from page_modules import copy_modules, opened_tab, run, served
 
 from liverlib.view.slices import (
     COLOURS,
@@ -33,36 +29,11 @@ from liverlib.view.slices import (
     to_levels,
     windowed,
 )
-from liverlib.view.viewer.page import WEB, show
+from liverlib.view.viewer.page import show
 from liverlib.view.viewer.payload import make_payload
 
 pytestmark = needs_chromium()
 
-# Runs one expression in a worker that has imported both modules; arrays come back as lists.
-WORKER = """async ([expression, values]) => {
-  const source = `
-    import * as paint from "${location.origin}/paint.js";
-    import * as volume from "${location.origin}/volume.js";
-    const plain = (key, value) => ArrayBuffer.isView(value) ? [...value] : value;
-    onmessage = async ({ data: values }) => {
-      try {
-        if (self.document || self.window) throw new Error("not alone");
-        postMessage({ json: JSON.stringify(await (${expression}), plain) });
-      } catch (error) {
-        postMessage({ error: String(error) });
-      }
-    };`;
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const worker = new Worker(url, { type: "module" });
-  const answer = await new Promise((resolve) => {
-    worker.onmessage = ({ data }) => resolve(data);
-    worker.onerror = (event) => resolve({ error: event.message || "a module did not load" });
-    worker.postMessage(values);
-  });
-  worker.terminate();
-  if (answer.error) throw new Error(answer.error);
-  return JSON.parse(answer.json ?? "null");
-}"""
 # Decodes and paints one slice; every option is a field of the page's state.
 PAINT = """(async () => {
   const decoded = await volume.decodeVolume(
@@ -82,22 +53,11 @@ OPTIONS = {
 }  # fmt: skip
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder, scripts as scripts whatever the system calls them, and logs nothing."""
-
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript"}
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The modules, beside an empty page and one that loads them in place of its own script."""
     folder = tmp_path_factory.mktemp("web")
-    for path in WEB.glob("*.js"):
-        (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "empty.html").write_text("<!doctype html>")
+    copy_modules(folder)
     text = show(*volumes(make_case()), title="A case").html
     start = text.rindex("<script>")
     module = '<script type="module" src="main.js">'
@@ -109,23 +69,14 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(folder):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with served(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def tab(address):
-    with launched() as chromium:
-        page = chromium.new_context(viewport=WIDE, bypass_csp=True).new_page()
-        page.goto(f"{address}/empty.html")
-        yield page
-
-
-def run(tab, expression, **values):
-    return tab.evaluate(WORKER, [expression, values])
+    with opened_tab(address) as tab:
+        yield tab
 
 
 def packed(*arrays):

@@ -109,7 +109,7 @@ def test_a_hostile_title_or_name_stays_text(by_name):
     case = Volume(SCAN.voxels, SCAN.grid, HOSTILE) if by_name else SCAN
     page = show(case, LABEL, title="" if by_name else HOSTILE)
     parts = Parts(page.html)
-    assert len(parts.all("script")) == 3
+    assert len(parts.all("script")) == 4
     assert len(parts.all("img")) == 1
     assert json.loads(parts.texts["facts"])["title"] == HOSTILE
     outer = Parts(page._repr_html_())

@@ -1,6 +1,7 @@
 // The controls above the pictures and the legend below: what they hold, show and do.
 
 import { byId, cssColour, element } from "./dom.js";
+import { refreshPanel } from "./edit/panel.js";
 import { savePicture } from "./export.js";
 import { arrange } from "./layout.js";
 import { hasTumour, toLargest, toTumour, togglePlay } from "./navigation.js";
@@ -16,9 +17,14 @@ export function fillControls() {
   byId("note").textContent = facts.note;
   const presets = [...Object.keys(facts.windows), "own"];
   byId("window").append(...presets.map((name) => element("option", { value: name }, name)));
+  fillShows();
+}
+
+// What can be painted, which grows where a mask is begun.
+export function fillShows() {
   const possible = { ...facts.has, both: compares, difference: compares };
   const shows = Object.keys(SHOWN_AS).filter((show) => possible[show]);
-  byId("show").append(...shows.map((show) => element("option", { value: show }, SHOWN_AS[show])));
+  byId("show").replaceChildren(...shows.map((show) => element("option", { value: show }, SHOWN_AS[show])));
   for (const part of document.querySelectorAll(".painted")) part.hidden = shows.length === 0;
   for (const id of ["liver", "tumour"]) {
     byId(id).nextElementSibling.style.background = cssColour(facts.colours[id]);
@@ -85,6 +91,7 @@ export function refreshControls() {
   for (const id of ["previous", "largest", "next"]) byId(id).disabled = resting;
   // Differences have colours of their own, which the legend says.
   byId("tumour").closest(".bar").classList.toggle("difference", state.show === "difference");
+  refreshPanel();
   refreshLegend();
 }
 

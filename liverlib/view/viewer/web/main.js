@@ -2,9 +2,12 @@
 //
 // These are ES modules; bundle.py joins them into the one script of the page.
 
-import { fillControls, listenToControls, refreshControls } from "./controls.js";
+import { fillControls, fillShows, listenToControls, refreshControls } from "./controls.js";
 import { byId } from "./dom.js";
-import { listenToInput } from "./input.js";
+import { session } from "./edit/session.js";
+import { prepareEditing } from "./edit/start.js";
+import { listenToInput, listenToViews } from "./input.js";
+import { listenToKeys } from "./keys.js";
 import { arrange, fitFrame } from "./layout.js";
 import { listLesions } from "./lesions.js";
 import { draw, makeViews, refreshViews, views } from "./slice-view.js";
@@ -36,8 +39,17 @@ function showPage() {
   views.forEach(drawStrip);
 }
 
+// Makes the views again, for a volume of another size.
+function renewViews() {
+  makeViews();
+  listenToViews();
+  refresh();
+  arrange();
+}
+
 function listen() {
   listenToInput();
+  listenToKeys();
   listenToControls();
   new ResizeObserver(arrange).observe(byId("views"));
   new ResizeObserver(fitFrame).observe(document.body);
@@ -55,7 +67,9 @@ async function start() {
   }
   showPage();
   listen();
-  window.sliceBrowser = { state, change, draw, arrange, views }; // for tests, and for the curious
+  // For tests, and for the curious.
+  window.sliceBrowser = { facts, state, change, draw, arrange, views, volume, session };
+  prepareEditing(renewViews, fillShows);
 }
 
 start();

@@ -17,6 +17,16 @@ export function step(by) {
   goTo(state.at[PLANES[state.active].through] + by);
 }
 
+// Moves the crosshair within the active plane by so many pixels to the right and down.
+export function shift(right, down) {
+  const { across, up } = PLANES[state.active];
+  const at = state.at.slice();
+  const mirrored = state.radiological || state.active === "sagittal";
+  at[across] += mirrored ? -right : right;
+  at[up] -= down;
+  moveTo(at.map((i, axis) => Math.min(volume.shape[axis] - 1, Math.max(0, i))));
+}
+
 // Whether a pair is tumour in what is shown.
 function isTumour(pair) {
   const [reference, predicted] = [(pair & 3) === TUMOUR, pair >> 2 === TUMOUR];

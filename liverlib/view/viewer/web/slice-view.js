@@ -11,6 +11,7 @@ export const views = [];
 let paint = null; // layers and palette, kept while only the crosshair moves
 
 export function makeViews() {
+  for (const view of views.splice(0)) view.root.remove();
   views.push(...PLANE_NAMES.map(makeView));
 }
 
@@ -41,9 +42,10 @@ function makePicture(plane) {
   const image = context.createImageData(width, height);
   const crossAcross = element("div", { className: "cross across" });
   const crossDown = element("div", { className: "cross down" });
-  const picture = element("div", { className: "picture" }, canvas, crossAcross, crossDown);
+  const ring = element("div", { className: "ring", hidden: true });
+  const picture = element("div", { className: "picture" }, canvas, crossAcross, crossDown, ring);
   const buffers = makeBuffers(image.data.buffer);
-  return { picture, canvas, context, image, buffers, crossAcross, crossDown };
+  return { picture, canvas, context, image, buffers, crossAcross, crossDown, ring };
 }
 
 function makeSlider(plane, slices) {

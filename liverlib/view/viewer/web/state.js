@@ -20,6 +20,16 @@ export const state = {
   smooth: true,
   playing: false,
   armed: false, // whether the wheel moves slices
+  editing: false,
+  tool: "look",
+  of: "tumour", // what the tools paint and erase
+  radius: 5, // mm, of the brush
+  solid: false, // whether the tools work in 3D
+  inside: false, // whether only liver and tumour change
+  ranged: false, // whether only voxels from `low` to `high` HU change
+  low: 0,
+  high: 200,
+  editNote: "", // why a tool did nothing
 };
 
 export const volume = {}; // as volume.makeVolume makes it; empty until it is decoded

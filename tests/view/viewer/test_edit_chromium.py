@@ -1,0 +1,141 @@
+"""Correcting a mask by mouse and keys in a real Chromium, from disk with no network."""
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+from chromium import launched, needs_chromium, opened
+from edit_twin import stroke, table
+
+from liverlib.io.nifti import read_label, write_volume
+from liverlib.io.scan import read_scan
+from liverlib.io.volume import Grid, Volume
+from liverlib.view.viewer.page import show
+
+pytestmark = needs_chromium()
+
+SHAPE = (40, 36, 20)
+SLANTED = np.array([[1.5, 0.3, 0, 5], [-0.3, 1.6, 0.2, 6], [0.1, -0.2, 2, -70], [0, 0, 0, 1.0]])
+GRIDS = {  # affine in RAS order, order of the file's axes
+    "RAS": (np.diag([1.5, 1.5, 2, 1]), "RAS"),
+    "LAS": (np.diag([1.5, 1.5, 2, 1]), "LAS"),
+    "PSR": (np.diag([1.5, 1.2, 2, 1]), "PSR"),
+    "oblique": (SLANTED, "LPS"),
+    "5 mm": (np.diag([0.8, 0.8, 5, 1]), "LPS"),
+}
+AXES = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
+STROKES = (  # plane, voxels, 3D
+    ("axial", [(22, 20, 8), (30, 24, 8)], False),
+    ("coronal", [(14, 24, 7), (16, 24, 14), (20, 24, 9)], True),
+    ("sagittal", [(15, 12, 12)], False),
+)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with launched() as running:
+        yield running
+
+
+def make_scan(name="RAS"):
+    """A scan of noise and its mask, with a tumour that has details of one voxel."""
+    affine, orientation = GRIDS[name]
+    random = np.random.default_rng(0)
+    voxels = random.integers(-100, 200, SHAPE).astype(np.int16)
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[12:32, 10:28, 7:15] = 1
+    mask[14:22, 12:20, 8:13] = 1 + (random.random((8, 8, 5)) < 0.5)
+    grid = Grid.of(SHAPE, affine, orientation)
+    return Volume(voxels, grid, "case"), Volume(mask, grid, "case")
+
+
+def start(page, **settings):
+    """Opens the tools with these settings."""
+    page.click("#edit")
+    page.wait_for_selector("#tools:not([hidden])")
+    page.evaluate("changes => sliceBrowser.change(changes)", settings)
+
+
+def on_screen(page, plane, voxel):
+    """The position of the middle of a voxel of the scan in a picture, which may be a crop."""
+    box = page.locator(f"[data-plane={plane}] .picture canvas").bounding_box()
+    origin, shape = page.evaluate("[sliceBrowser.facts.origin, sliceBrowser.volume.shape]")
+    x, y = (1 - (voxel[axis] - origin[axis] + 0.5) / shape[axis] for axis in AXES[plane])
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def go_to(page, voxel, **settings):
+    """The crosshair to a voxel of the scan."""
+    origin = page.evaluate("sliceBrowser.facts.origin")
+    at = [i - first for i, first in zip(voxel, origin, strict=True)]
+    page.evaluate("changes => sliceBrowser.change(changes)", {"at": at} | settings)
+
+
+def paint(page, plane, path):
+    """A stroke of the mouse through voxels."""
+    page.mouse.move(*on_screen(page, plane, path[0]))
+    page.mouse.down()
+    for voxel in path[1:]:
+        page.mouse.move(*on_screen(page, plane, voxel))
+    page.mouse.up()
+
+
+def saved(page, folder):
+    """The mask's file, as the page saves it."""
+    with page.expect_download() as waiting:
+        page.click("#save-mask")
+    assert waiting.value.suggested_filename == "case_mask.nii.gz"
+    path = folder / "saved.nii.gz"
+    waiting.value.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("options", [{}, {"size": 18}, {"around": "liver"}], ids=str)
+def test_what_is_painted_is_saved_on_the_scans_own_grid(chromium, tmp_path, name, options):
+    """By mouse in each plane, from a file whose picture may be averaged or cropped."""
+    made, mask = make_scan(name)
+    write_volume(tmp_path / "case.nii.gz", made)
+    scan = read_scan(tmp_path / "case.nii.gz")
+    file = show(scan, mask=mask, title="case", **options).save(tmp_path / "page.html")
+    expected = mask.voxels
+    with opened(chromium, file) as page:
+        start(page, tool="brush", of="tumour", radius=4, layout="three")
+        for plane, path, solid in STROKES:
+            go_to(page, path[0], solid=solid)
+            paint(page, plane, path)
+            flat = None if solid else plane
+            expected = stroke(expected, scan.grid.affine, path, 4, flat, table("tumour"))
+        path = saved(page, tmp_path)
+    assert (expected != mask.voxels).sum() > 100
+    loaded = nib.load(path)
+    assert np.array_equal(scan.grid.to_ras(np.asarray(loaded.dataobj)), expected)
+    assert np.allclose(loaded.affine, nib.load(tmp_path / "case.nii.gz").affine)
+    assert nib.aff2axcodes(loaded.affine) == nib.aff2axcodes(scan.grid.header.get_best_affine())
+    assert np.array_equal(read_label(path, like=scan).voxels, expected)
+    write_volume(tmp_path / "python.nii.gz", Volume(expected, scan.grid))
+    python = gzip.decompress((tmp_path / "python.nii.gz").read_bytes())
+    assert gzip.decompress(path.read_bytes()) == python
+
+
+@pytest.mark.parametrize("options", [{}, {"size": 18}, {"around": "liver"}], ids=str)
+def test_what_nobody_touches_comes_back_equal_to_the_bit(chromium, tmp_path, options):
+    """Before any edit, and after edits that were all undone; far outside of the crop, too."""
+    scan, mask = make_scan("LAS")
+    file = show(scan, mask=mask, title="case", **options).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        start(page, tool="brush", of="liver", radius=6, solid=True)
+        before = saved(page, tmp_path).read_bytes()
+        for tool in ("brush", "eraser", "brush"):
+            page.evaluate("changes => sliceBrowser.change(changes)", {"tool": tool})
+            page.locator("[data-plane=axial] .picture canvas").click(position={"x": 60, "y": 70})
+            page.locator("[data-plane=coronal] .picture canvas").click(position={"x": 50, "y": 40})
+        assert page.evaluate("sliceBrowser.session.edit.done") >= 4
+        changed = read_label(saved(page, tmp_path), like=scan).voxels
+        assert not np.array_equal(changed, mask.voxels)
+        while page.is_enabled("#undo"):
+            page.keyboard.press("Control+z")
+        after = saved(page, tmp_path).read_bytes()
+    assert gzip.decompress(before) == gzip.decompress(after)
+    assert np.array_equal(read_label(tmp_path / "saved.nii.gz", like=scan).voxels, mask.voxels)
