@@ -1,6 +1,7 @@
 """What the slice browser's tools do to a mask, in NumPy and SciPy: to compare voxel for voxel."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -19,9 +20,13 @@ def table(of: str, erases: bool = False, inside: bool = False) -> np.ndarray:
 
 
 def ball(
-    shape: Sequence[int], affine: np.ndarray, centre: Sequence[int], mm: float, plane: str | None
+    shape: Sequence[int],
+    affine: np.ndarray,
+    centre: Sequence[int],
+    mm: float,
+    plane: str | None,
 ) -> np.ndarray:
-    """The voxels whose centres are at most `mm` from that of `centre`, in a plane's slice or all."""
+    """The voxels whose middles are at most `mm` from that of `centre`, in a slice or in 3D."""
     offsets = np.stack(np.mgrid[tuple(slice(n) for n in shape)], -1) - np.array(centre)
     distance = np.linalg.norm(offsets @ np.asarray(affine)[:3, :3].T, axis=-1)
     inside = distance <= mm + 1e-7
@@ -42,7 +47,7 @@ def stroke(
     """The mask after a stroke through the voxels of `path`."""
     path = [np.array(voxel) for voxel in path]
     stamps = [path[0]]
-    for start, stop in zip(path, path[1:], strict=False):
+    for start, stop in pairwise(path):
         steps = int(np.abs(stop - start).max())
         stamps += [np.floor(start + (stop - start) * n / steps + 0.5).astype(int)
                    for n in range(1, steps + 1)]  # fmt: skip

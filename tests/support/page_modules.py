@@ -23,11 +23,14 @@ ALONE = {
     "operations": "edit/operations.js",
     "interpolation": "edit/interpolate.js",
     "maskFile": "edit/mask-file.js",
+    "lesionTable": "measure/lesion-table.js",
 }
 # Runs one expression in a worker that has imported these modules; arrays come back as lists.
 WORKER = """async ([expression, values, imports]) => {
+  const loads = imports.map(([name, path]) =>
+    `import * as ${name} from "${location.origin}/${path}";`).join("");
   const source = `
-    ${imports.map(([name, path]) => `import * as ${name} from "${location.origin}/${path}";`).join("")}
+    ${loads}
     const plain = (key, value) => ArrayBuffer.isView(value) ? [...value] : value;
     onmessage = async ({ data: values }) => {
       try {

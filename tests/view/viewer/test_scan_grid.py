@@ -65,7 +65,7 @@ def test_what_a_page_sends_is_the_mask():
     ],
 )  # fmt: skip
 def test_what_is_no_mask_of_the_scan_is_refused(text):
-    with pytest.raises(LiverlibError, match="no mask of this scan.*read_label"):
+    with pytest.raises(LiverlibError, match=r"no mask of this scan.*read_label"):
         received_mask(text, SCAN.grid, "mask")
 
 

@@ -1,7 +1,8 @@
 // What is done to a whole piece at once: fill, smooth, delete, relabel.
 //
 // Touches neither the document nor the page's state. Each works at a voxel and returns the text
-// that says why nothing was done, or "". A `plane` keeps to its slice, null works in 3D.
+// that says why nothing was done, or "". A `plane` keeps to its slice, null works in 3D; pieces are
+// deleted and relabelled whole.
 
 import { putByRule } from "./brush.js";
 import { boxOf, pieceAt, touches } from "./pieces.js";
@@ -21,9 +22,9 @@ export function fill(edit, start, of, rule, plane) {
 }
 
 // Takes a piece away: a tumour that touches liver becomes liver, everything else background.
-export function deletePiece(edit, start, plane) {
+export function deletePiece(edit, start) {
   const belongs = edit.classOf(start) === 2 ? BELONGS.tumour : BELONGS.liver;
-  const { voxels } = pieceAt(edit, start, belongs, plane);
+  const { voxels } = pieceAt(edit, start, belongs, null);
   if (!voxels.length) return "There is no piece here: point at liver or tumour.";
   const value = edit.classOf(start) === 2 && touches(edit, voxels, LIVER) ? 1 : 0;
   for (const index of voxels) edit.put(index, value);
@@ -31,10 +32,10 @@ export function deletePiece(edit, start, plane) {
 }
 
 // Makes a tumour liver, or a piece of liver tumour.
-export function relabelPiece(edit, start, plane) {
+export function relabelPiece(edit, start) {
   const value = edit.classOf(start);
   if (value === 0) return "There is no piece here: point at liver or tumour.";
-  const { voxels } = pieceAt(edit, start, [0, 1, 2, 3].map((c) => Number(c === value)), plane);
+  const { voxels } = pieceAt(edit, start, [0, 1, 2, 3].map((c) => Number(c === value)), null);
   for (const index of voxels) edit.put(index, 3 - value);
   return "";
 }

@@ -68,8 +68,8 @@ export function applyTool(plane = state.active) {
   const tools = {
     fill: (edit) => fill(edit, start, state.of, ruleOf(false), flat),
     smooth: (edit) => smoothPiece(edit, start, state.of, [ruleOf(false), ruleOf(true)], flat),
-    delete: (edit) => deletePiece(edit, start, flat),
-    relabel: (edit) => relabelPiece(edit, start, flat),
+    delete: (edit) => deletePiece(edit, start),
+    relabel: (edit) => relabelPiece(edit, start),
   };
   if (state.tool in tools) takeStep(tools[state.tool]);
 }

@@ -4,6 +4,7 @@ import { byId } from "../dom.js";
 import { linkKernel } from "./kernel.js";
 import { listenToPanel } from "./panel.js";
 import { onEdited, openClasses, session } from "./session.js";
+import { measureSoon } from "../lesions.js";
 import { change, facts, state } from "../state.js";
 import { drawStrip } from "../strip.js";
 import { views } from "../slice-view.js";
@@ -13,6 +14,7 @@ export function prepareEditing(renew, refill) {
   byId("edit").addEventListener("click", () => toggleEditing(renew, refill));
   listenToPanel();
   onEdited(() => views.forEach(drawStrip));
+  onEdited(measureSoon);
   if (facts.editing) toggleEditing(renew, refill);
 }
 
@@ -33,4 +35,5 @@ async function toggleEditing(renew, refill) {
   }
   change({ editing: true });
   views.forEach(drawStrip);
+  measureSoon();
 }
