@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from chromium import launched, needs_chromium
+from edit_twin import stroke, table
 from lab import command, jupyterlab, open_notebook, write_notebook
 
 from liverlib.io.volume import Grid, Volume
 from liverlib.view.slices import HU_LEVELS, png, render_slice, to_levels
 from liverlib.view.viewer.page import show
+from liverlib.view.viewer.scan_grid import received_mask
 
 pytestmark = needs_chromium(" IN JUPYTERLAB")
 
@@ -24,6 +26,11 @@ scan, label = Volume(scan, grid, "case"), Volume(label, grid, "case")
 """
 CELLS = [MAKE, "from liverlib.view.viewer.page import show\nshow(scan, label)", "'a cell below'"]
 
+EDITS = [
+    "from liverlib.view.viewer.page import edit\neditor = edit(scan, label)\neditor",
+    "np.save('mask.npy', editor.mask.voxels)",
+]
+
 
 def make_case():
     names = {"np": np, "Grid": Grid, "Volume": Volume}
@@ -39,6 +46,7 @@ def folder(tmp_path_factory):
     write_notebook(folder / "run.ipynb", CELLS)
     widgets = ["from liverlib.view.viewer.page import browse\nbox = browse(scan, label)", "box"]
     write_notebook(folder / "widgets.ipynb", [MAKE, *widgets])
+    write_notebook(folder / "edit.ipynb", [MAKE, *EDITS])
     bundle = show(*make_case())._repr_mimebundle_()
     output = {"output_type": "display_data", "metadata": {}, "data": bundle}
     write_notebook(folder / "untrusted.ipynb", CELLS[:2], [output])
@@ -112,6 +120,50 @@ def test_the_widgets_ask_python_for_every_picture(page, address):
       return [...new Uint8Array(await (await fetch(image.src)).arrayBuffer())];
     }""")
     assert bytes(shown) == expected
+
+
+def test_what_is_painted_comes_back_to_the_kernel(page, address, folder):
+    """By mouse, then undone in part; and a second view of the same editor goes on from there."""
+    open_notebook(page, address, "edit.ipynb")
+    command(page, "notebook:run-all-cells")
+    iframe = page.locator(".jp-OutputArea-output iframe")
+    iframe.wait_for()
+    frame = iframe.element_handle().content_frame()
+    frame.wait_for_selector("#tools:not([hidden])")
+    scan, label = make_case()
+    frame.evaluate(
+        "sliceBrowser.change({ at: [11, 9, 7], tool: 'brush', of: 'tumour', radius: 5 })"
+    )
+    frame.locator("[data-plane=axial] .picture canvas").click()
+    frame.locator("[data-plane=coronal] .picture canvas").click()
+    frame.wait_for_function("sliceBrowser.session.edit.done === 2")
+    page.keyboard.press("Control+z")
+    at = frame.evaluate("sliceBrowser.state.at")
+    expected = stroke(label.voxels, scan.grid.affine, [at[:2] + [7]], 5, "axial", table("tumour"))
+    text = page.locator(".liverlib-editor textarea")
+    page.wait_for_function("document.querySelector('.liverlib-editor textarea').value")
+    shown = mask_of(frame)
+    for _ in range(100):  # until the last step was sent, too
+        if np.array_equal(received_mask(text.input_value(), scan.grid, "case").voxels, shown):
+            break
+        page.wait_for_timeout(50)
+    command(page, "notebook:run-cell")
+    kernel = folder / "mask.npy"
+    page.wait_for_function("document.querySelectorAll('.jp-InputPrompt')[2].innerText === '[4]:'")
+    assert np.array_equal(np.load(kernel), shown)
+    assert np.array_equal(shown, expected)
+
+    # The same output again: its page takes up what was painted.
+    frame.evaluate("window.old = true")
+    iframe.evaluate("frame => { frame.srcdoc = frame.srcdoc; }")
+    frame.wait_for_function("!window.old && document.querySelector('#tools:not([hidden])')")
+    assert np.array_equal(mask_of(frame), expected)
+
+
+def mask_of(frame):
+    """The mask as it is in the page."""
+    pairs = frame.evaluate("[...sliceBrowser.volume.pairs]")
+    return (np.array(pairs, np.uint8) >> 2).reshape(22, 18, 14, order="F")
 
 
 def test_in_an_untrusted_notebook_the_picture_is_still_there(page, address):
