@@ -23,6 +23,8 @@ ALONE = {
     "operations": "edit/operations.js",
     "interpolation": "edit/interpolate.js",
     "maskFile": "edit/mask-file.js",
+    "measures": "look/measures.js",
+    "slab": "look/slab.js",
     "lesionTable": "measure/lesion-table.js",
 }
 # Runs one expression in a worker that has imported these modules; arrays come back as lists.

@@ -5,6 +5,7 @@ import { refreshPanel } from "./edit/panel.js";
 import { savePicture } from "./export.js";
 import { arrange } from "./layout.js";
 import { hasTumour, toLargest, toTumour, togglePlay } from "./navigation.js";
+import { zoomIn, zoomOff, zoomOut } from "./look/zoom.js";
 import { legendKinds, legendNote } from "./readout.js";
 import { views } from "./slice-view.js";
 import { change, compares, facts, state } from "./state.js";
@@ -41,6 +42,7 @@ export function listenToControls() {
     change({ layout, active: layout === "three" ? state.active : layout });
     arrange();
   });
+  listenToLooks();
   onClick("previous", () => toTumour(-1));
   onClick("next", () => toTumour(1));
   onClick("largest", toLargest);
@@ -50,6 +52,19 @@ export function listenToControls() {
 
 function onClick(id, action) {
   byId(id).addEventListener("click", action);
+}
+
+function listenToLooks() {
+  onClick("zoom-in", zoomIn);
+  onClick("zoom-out", zoomOut);
+  onClick("zoom-off", zoomOff);
+  for (const tool of ["ruler", "ellipse"]) {
+    onClick(`tool-${tool}`, () => change({ tool: state.tool === tool ? "look" : tool }));
+  }
+  byId("slab").addEventListener("change", () => {
+    change({ slab: Math.max(0, Number(byId("slab").value)) });
+  });
+  byId("slabKind").addEventListener("change", () => change({ slabKind: byId("slabKind").value }));
 }
 
 function listenToWindow() {
@@ -77,7 +92,15 @@ function listenToPaint() {
 export function refreshControls() {
   const isPreset = ([, [width, level]]) => width === state.width && level === state.level;
   byId("window").value = Object.entries(facts.windows).find(isPreset)?.[0] ?? "own";
-  for (const id of ["width", "level", "show", "layout"]) byId(id).value = state[id];
+  for (const id of ["width", "level", "show", "layout", "slab", "slabKind"]) {
+    byId(id).value = state[id];
+  }
+  for (const tool of ["ruler", "ellipse"]) {
+    byId(`tool-${tool}`).setAttribute("aria-pressed", state.tool === tool);
+  }
+  byId("zoom-off").textContent = `zoom ${Number(state.zoom.toFixed(1))}×`;
+  byId("views").classList.toggle("zoomed", state.zoom > 1);
+  byId("views").classList.toggle("tooled", state.tool !== "look");
   byId("opacity").value = Math.round(100 * state.opacity);
   for (const id of ["liver", "tumour", "contour"]) byId(id).checked = state[id];
   for (const id of ["cross", "smooth"]) byId(id).setAttribute("aria-pressed", state[id]);

@@ -39,8 +39,14 @@ function composePicture() {
 function pasteView(context, view, left, top) {
   const box = view.picture.getBoundingClientRect();
   const [x, y] = [box.left - left, box.top - top];
+  const frame = view.frame.getBoundingClientRect();
+  context.save();
+  context.beginPath();
+  context.rect(frame.left - left, frame.top - top, frame.width, frame.height);
+  context.clip();
   context.drawImage(view.canvas, x, y, box.width, box.height);
   if (state.cross) pasteCrosshair(context, view.plane, x, y, box);
+  context.restore();
   context.save();
   Object.assign(context, { fillStyle: "white", shadowColor: "black", shadowBlur: 6 });
   for (const text of [...view.sides, view.name]) {

@@ -1,6 +1,8 @@
 // Keys.
 
 import { EDIT_KEYS, withControl } from "./edit/panel.js";
+import { MEASURES, measureAtCrosshair } from "./look/measuring.js";
+import { followCrosshair, zoomIn, zoomOff, zoomOut } from "./look/zoom.js";
 import { goTo, shift, step, toLargest, toTumour, togglePlay } from "./navigation.js";
 import { change, state } from "./state.js";
 import { PLANE_NAMES } from "./volume.js";
@@ -19,6 +21,14 @@ const KEYS = {
   p: () => toTumour(-1),
   n: () => toTumour(1),
   l: toLargest,
+  v: () => change({ tool: "look" }),
+  u: () => change({ tool: "ruler" }),
+  h: () => change({ tool: "ellipse" }),
+  Enter: () => MEASURES.includes(state.tool) && measureAtCrosshair(),
+  "+": zoomIn,
+  "=": zoomIn,
+  "-": zoomOut,
+  0: zoomOff,
   o: () => change({ hidden: !state.hidden }),
   c: () => change({ cross: !state.cross }),
   " ": togglePlay,
@@ -53,10 +63,12 @@ function onKey(event) {
   if (!act || isTakenByControl(event)) return;
   event.preventDefault();
   act();
+  followCrosshair();
 }
 
 function actionOf({ key, shiftKey }) {
   if (shiftKey && key in SHIFTED) return SHIFTED[key];
+  if (key === "Enter" && MEASURES.includes(state.tool)) return KEYS.Enter;
   return (state.editing && EDIT_KEYS[key]) || KEYS[key];
 }
 

@@ -1,6 +1,7 @@
 // How large the views are, and how high the page.
 
 import { byId } from "./dom.js";
+import { placePictures } from "./look/zoom.js";
 import { views } from "./slice-view.js";
 import { facts, state, volume } from "./state.js";
 import { PLANES, PLANE_NAMES } from "./volume.js";
@@ -23,6 +24,7 @@ export function arrange() {
     view.picture.style.width = pixels(across);
     view.picture.style.height = pixels(up);
   }
+  placePictures();
   fitFrame();
 }
 

@@ -60,8 +60,9 @@ export function makeBuffers(buffer) {
   return { pixels, inks: new Uint8Array(pixels.length), kinds: new Uint8Array(pixels.length) };
 }
 
-// Paints the slice of a walk (volume.sliceWalk) into the pixels of `buffers`.
-export function paintSlice(volume, walk, layers, palette, buffers) {
+// Paints the slice of a walk (volume.sliceWalk) into the pixels of `buffers`; `slab` are levels of
+// its pixels in place of the volume's.
+export function paintSlice(volume, walk, layers, palette, buffers, slab = null) {
   const { levels, pairs } = volume;
   const { columns, rows, start, right, down } = walk;
   const { pixels } = buffers;
@@ -74,6 +75,10 @@ export function paintSlice(volume, walk, layers, palette, buffers) {
       }
     }
     if (style !== "fill") paintOutline(inks, kinds, columns, rows, style === "dotted");
+  }
+  if (slab) {
+    for (let i = 0; i < slab.length; i++) pixels[i] = palette[inks[i] * 256 + slab[i]];
+    return;
   }
   for (let r = 0, i = 0; r < rows; r++) {
     for (let c = 0, v = start + r * down; c < columns; c++, i++, v += right) {

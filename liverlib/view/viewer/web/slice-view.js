@@ -2,6 +2,8 @@
 
 import { byId, element } from "./dom.js";
 import { makeBuffers, makePalette, paintLayers, paintSlice } from "./paint.js";
+import { drawMeasures } from "./look/measuring.js";
+import { levelTable, slabLevels, slabSlices } from "./look/slab.js";
 import { describeSlice, readOut } from "./readout.js";
 import { facts, state, volume } from "./state.js";
 import { BANDS } from "./strip.js";
@@ -43,9 +45,21 @@ function makePicture(plane) {
   const crossAcross = element("div", { className: "cross across" });
   const crossDown = element("div", { className: "cross down" });
   const ring = element("div", { className: "ring", hidden: true });
-  const picture = element("div", { className: "picture" }, canvas, crossAcross, crossDown, ring);
+  const { svg, ruler, ellipse } = makeOverlay();
+  const picture = element("div", { className: "picture" }, canvas, crossAcross, crossDown, svg, ring);
   const buffers = makeBuffers(image.data.buffer);
-  return { picture, canvas, context, image, buffers, crossAcross, crossDown, ring };
+  const lines = { crossAcross, crossDown, ring, ruler, ellipse };
+  return { picture, canvas, context, image, buffers, pan: [0, 0], ...lines };
+}
+
+function makeOverlay() {
+  const make = (tag) => document.createElementNS("http://www.w3.org/2000/svg", tag);
+  const [svg, ruler, ellipse] = ["svg", "line", "ellipse"].map(make);
+  svg.setAttribute("viewBox", "0 0 100 100");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(ruler, ellipse);
+  return { svg, ruler, ellipse };
 }
 
 function makeSlider(plane, slices) {
@@ -62,11 +76,22 @@ export function draw() {
     if (view.root.hidden) continue;
     const slice = state.at[PLANES[view.plane].through];
     const walk = sliceWalk(volume, view.plane, slice, state.radiological);
-    paintSlice(volume, walk, paint.layers, paint.palette, view.buffers);
+    paintSlice(volume, walk, paint.layers, paint.palette, view.buffers, slabOf(view, slice));
     view.context.putImageData(view.image, 0, 0);
     showPosition(view, slice);
   }
+  drawMeasures(views);
   byId("readout").textContent = readOut();
+}
+
+let nearestLevels = null;
+
+function slabOf(view, slice) {
+  const range = slabSlices(volume, view.plane, slice, state.slab, facts.spacing);
+  if (range[0] === range[1]) return null;
+  nearestLevels ??= levelTable(facts.levels);
+  const walk = sliceWalk(volume, view.plane, range[0], state.radiological);
+  return slabLevels(volume, walk, range, view.plane, state.slabKind, facts.levels, nearestLevels);
 }
 
 function choosePaint() {

@@ -19,6 +19,10 @@ export const state = {
   cross: true,
   smooth: true,
   playing: false,
+  zoom: 1,
+  slab: 0, // mm; 0 for one slice
+  slabKind: "mean",
+  measure: null, // the last ruler or ellipse
   armed: false, // whether the wheel moves slices
   editing: false,
   tool: "look",

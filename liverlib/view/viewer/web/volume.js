@@ -57,7 +57,7 @@ export function voxelIndex(volume, at) {
 }
 
 // Whether columns run against the axis: the patient's right, or front, is on the viewer's left.
-function isMirrored(plane, radiological) {
+export function isMirrored(plane, radiological) {
   return radiological || plane === "sagittal";
 }
 

@@ -36,7 +36,6 @@ export function resizeBy(direction) {
 }
 
 export const EDIT_KEYS = {
-  v: () => change({ tool: "look" }),
   b: () => change({ tool: "brush" }),
   e: () => change({ tool: "eraser" }),
   f: () => change({ tool: "fill" }),

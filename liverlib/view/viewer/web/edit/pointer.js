@@ -38,7 +38,7 @@ export function toolDrag(view) {
     moveTo(voxel);
     placeRing(view, voxel);
   };
-  return Object.assign(follow, { end: () => endStep() });
+  return Object.assign(follow, { paints: true, end: () => endStep() });
 }
 
 // A stroke: called with voxel after voxel, it leaves no gaps.

@@ -1,0 +1,206 @@
+"""Zoom, pan, ruler, ellipse, slab and touch, in a real Chromium."""
+
+import numpy as np
+import pytest
+from chromium import (
+    SHAPE,
+    launched,
+    make_case,
+    needs_chromium,
+    opened,
+    pixels,
+    state,
+    volumes,
+)
+
+from liverlib.view.slices import HU_LEVELS, PLANES, render_slice, to_levels
+from liverlib.view.viewer.page import show
+
+pytestmark = needs_chromium()
+
+SLANTED = np.array([[2, 0.5, 0, 5], [-0.4, 3, 0.3, 6], [0.1, -0.6, 4, -70], [0, 0, 0, 1.0]])
+AXES = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with launched() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def case_file(tmp_path_factory):
+    page = show(*volumes(make_case(), SLANTED), title="A case")
+    return page.save(tmp_path_factory.mktemp("browser") / "case.html")
+
+
+@pytest.fixture
+def page(chromium, case_file):
+    with opened(chromium, case_file) as page:
+        yield page
+
+
+def at_voxel(page, plane, voxel):
+    """The position of the middle of a voxel on the screen; the picture may be zoomed."""
+    box = page.locator(f"[data-plane={plane}] .picture canvas").bounding_box()
+    x, y = (1 - (voxel[axis] + 0.5) / SHAPE[axis] for axis in AXES[plane])
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def box_of(page, plane, part):
+    return page.locator(f"[data-plane={plane}] {part}").first.bounding_box()
+
+
+def test_the_wheel_with_control_zooms_around_the_pointer(page):
+    """What is under the pointer stays there, and a click finds the same voxel."""
+    page.mouse.click(*at_voxel(page, "axial", (11, 9, 7)))
+    before = at_voxel(page, "axial", (14, 12, 7))
+    page.mouse.move(*before)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -480)
+    page.keyboard.up("Control")
+    assert state(page)["zoom"] == 4
+    assert at_voxel(page, "axial", (14, 12, 7)) == pytest.approx(before, abs=3)
+    assert box_of(page, "axial", "canvas")["width"] > 3.9 * box_of(page, "axial", ".frame")["width"]
+    for view in ("axial", "coronal", "sagittal"):  # no edge comes into the frame
+        inner, outer = box_of(page, view, "canvas"), box_of(page, view, ".picture")
+        assert inner["width"] >= outer["width"]
+    page.mouse.click(*before)
+    assert state(page)["at"] == [14, 12, state(page)["at"][2]]
+    page.click("#zoom-off")
+    assert state(page)["zoom"] == 1
+    assert page.evaluate("sliceBrowser.views.map(v => v.picture.style.transform)") == ["", "", ""]
+
+
+def test_the_middle_button_pans_and_keys_follow_the_crosshair(page):
+    page.mouse.click(*at_voxel(page, "axial", (11, 9, 7)))
+    for _ in range(7):
+        page.keyboard.press("+")
+    assert state(page)["zoom"] == pytest.approx(1.25**7)
+    before = box_of(page, "axial", "canvas")
+    frame = box_of(page, "axial", ".frame")
+    middle = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down(button="middle")
+    page.mouse.move(middle[0] + 40, middle[1] - 25)
+    page.mouse.up(button="middle")
+    after = box_of(page, "axial", "canvas")
+    moved = after["x"] - before["x"], after["y"] - before["y"]
+    assert moved == pytest.approx((40, -25), abs=1)
+    for _ in range(12):
+        page.keyboard.press("Shift+ArrowRight")
+    x, y = at_voxel(page, "axial", state(page)["at"])
+    assert frame["x"] <= x <= frame["x"] + frame["width"]
+    page.keyboard.press("0")
+    assert state(page)["zoom"] == 1
+
+
+@pytest.mark.parametrize("plane", AXES)
+def test_the_ruler_measures_millimetres_of_the_patient(page, plane):
+    page.evaluate("sliceBrowser.change({ at: [10, 9, 7], tool: 'ruler' })")
+    start, stop = [10, 9, 7], [10, 9, 7]
+    for axis, by in zip(AXES[plane], (6, 4), strict=True):
+        stop[axis] += by
+    page.mouse.move(*at_voxel(page, plane, start))
+    page.mouse.down()
+    page.mouse.move(*at_voxel(page, plane, stop))
+    page.mouse.up()
+    expected = np.linalg.norm(SLANTED[:3, :3] @ (np.array(stop) - start))
+    text = page.inner_text("#measure")
+    assert float(text.split()[1]) == pytest.approx(expected, abs=0.3)
+    assert page.locator(f"[data-plane={plane}] svg line:not([hidden])").count() == 1
+    page.evaluate("sliceBrowser.change({ at: [3, 3, 3] })")  # another slice
+    page.wait_for_function("document.querySelectorAll('svg line:not([hidden])').length === 0")
+
+
+def test_the_ruler_works_by_keys(page):
+    page.evaluate("sliceBrowser.change({ at: [10, 9, 7] })")
+    page.keyboard.press("u")
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Enter")
+    expected = 3 * np.linalg.norm(SLANTED[:3, 0])
+    page.wait_for_function("text => document.querySelector('#measure').textContent === text",
+                           arg=f"ruler: {expected:.1f} mm")  # fmt: skip
+
+
+def test_the_ellipse_has_mean_and_spread_of_its_voxels(page):
+    at = [10, 9, 7]
+    page.evaluate("sliceBrowser.change({ at: [10, 9, 7], tool: 'ellipse' })")
+    page.mouse.move(*at_voxel(page, "axial", (4, 3, 7)))
+    page.mouse.down()
+    page.mouse.move(*at_voxel(page, "axial", (16, 14, 7)))
+    page.mouse.up()
+    hu = HU_LEVELS[to_levels(make_case()[0])][:, :, at[2]]
+    measure = page.evaluate("sliceBrowser.state.measure")
+    (x0, y0), (x1, y1) = (measure[end][:2] for end in ("from", "to"))
+    assert (x0, y0, x1, y1) == pytest.approx((4, 3, 16, 14), abs=0.1)
+    x, y = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    u = (x - (x0 + x1) / 2) / (abs(x1 - x0) / 2)
+    v = (y - (y0 + y1) / 2) / (abs(y1 - y0) / 2)
+    inside = hu[u**2 + v**2 <= 1]
+    area = np.pi * abs(x1 - x0) * abs(y1 - y0) / 4
+    area *= np.linalg.norm(np.cross(SLANTED[:3, 0], SLANTED[:3, 1])) / 100
+    assert page.inner_text("#measure") == (
+        f"ellipse: mean {inside.mean():.1f} HU, SD {inside.std():.1f}, {area:.2f} cm², "
+        f"{inside.size} voxels"
+    )
+
+
+@pytest.mark.parametrize("kind", ["mean", "max", "min"])
+def test_a_slab_is_the_mean_the_highest_or_the_lowest_of_its_slices(page, kind):
+    scan = HU_LEVELS[to_levels(make_case()[0])].astype(float)
+    at = [10, 1, 7]
+    change = {"at": at, "slab": 14, "slabKind": kind, "hidden": True, "width": 3000, "level": 300}
+    page.evaluate("changes => sliceBrowser.change(changes)", change)
+    shown = pixels(page)
+    spacing = np.linalg.norm(SLANTED[:3, :3], axis=0)
+    for plane, picture in shown.items():
+        axis = PLANES[plane]
+        reach = int(7 / spacing[axis])
+        assert reach > 0
+        held = np.moveaxis(scan, axis, 0)[max(0, at[axis] - reach) : at[axis] + reach + 1]
+        slab = getattr(np, kind)(held, axis=0)
+        slab = np.floor(slab + 0.5) if kind == "mean" else slab
+        levels = np.abs(HU_LEVELS - slab[..., None]).argmin(-1)  # the lower of two
+        volume = np.moveaxis(np.broadcast_to(HU_LEVELS[levels], scan.shape[axis:axis + 1]
+                                             + slab.shape), 0, axis)  # fmt: skip
+        expected = render_slice(volume, plane, at[axis], window=(3000, 300))
+        assert np.array_equal(picture, expected)
+    page.evaluate("sliceBrowser.change({ slab: 0 })")
+    for plane, picture in pixels(page).items():
+        expected = render_slice(scan, plane, at[PLANES[plane]], window=(3000, 300))
+        assert np.array_equal(picture, expected)
+
+
+def test_two_fingers_zoom_and_scroll_on_a_phone(chromium, case_file):
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    with opened(chromium, case_file, **phone) as page:
+        session = page.context.new_cdp_session(page)
+        box = page.locator("[data-plane=axial] .frame").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+        def touch(kind, *points):
+            held = [{"x": middle[0] + x, "y": middle[1] + y, "id": n}
+                    for n, (x, y) in enumerate(points)]  # fmt: skip
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": held})
+
+        page.evaluate("sliceBrowser.change({ tool: 'ruler' })")  # its fingers are not the page's
+        touch("touchStart", (-20, 0))
+        touch("touchStart", (-20, 0), (20, 0))
+        touch("touchMove", (-60, 0), (60, 0))
+        page.wait_for_function("sliceBrowser.state.zoom > 2.9")
+        touch("touchEnd")
+        assert state(page)["zoom"] == pytest.approx(3, rel=0.05)
+        page.evaluate("document.querySelector('#zoom-off').click()")
+        at = state(page)["at"][2]
+        touch("touchStart", (-20, 40))
+        touch("touchStart", (-20, 40), (20, 40))
+        for y in (20, 0, -20):
+            touch("touchMove", (-20, y), (20, y))
+        page.wait_for_function(f"sliceBrowser.state.at[2] > {at}")
+        touch("touchEnd")
+        assert state(page)["zoom"] == 1
