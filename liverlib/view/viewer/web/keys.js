@@ -4,6 +4,7 @@ import { EDIT_KEYS, withControl } from "./edit/panel.js";
 import { MEASURES, measureAtCrosshair } from "./look/measuring.js";
 import { followCrosshair, zoomIn, zoomOff, zoomOut } from "./look/zoom.js";
 import { goTo, shift, step, toLargest, toTumour, togglePlay } from "./navigation.js";
+import { toggleSolid } from "./solid/solid-view.js";
 import { change, state } from "./state.js";
 import { PLANE_NAMES } from "./volume.js";
 
@@ -29,6 +30,7 @@ const KEYS = {
   "=": zoomIn,
   "-": zoomOut,
   0: zoomOff,
+  g: toggleSolid,
   o: () => change({ hidden: !state.hidden }),
   c: () => change({ cross: !state.cross }),
   " ": togglePlay,

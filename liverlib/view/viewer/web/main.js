@@ -4,12 +4,13 @@
 
 import { fillControls, fillShows, listenToControls, refreshControls } from "./controls.js";
 import { byId } from "./dom.js";
-import { session } from "./edit/session.js";
+import { onEdited, session } from "./edit/session.js";
 import { prepareEditing } from "./edit/start.js";
 import { listenToInput, listenToViews } from "./input.js";
 import { listenToKeys } from "./keys.js";
 import { arrange, fitFrame } from "./layout.js";
 import { listLesions } from "./lesions.js";
+import { drawSolid, prepareSolid, renewSurfacesSoon, solid } from "./solid/solid-view.js";
 import { draw, makeViews, refreshViews, views } from "./slice-view.js";
 import { change, connect, facts, state, volume } from "./state.js";
 import { drawStrip } from "./strip.js";
@@ -27,9 +28,14 @@ function refresh() {
   refreshControls();
 }
 
+function drawAll() {
+  draw();
+  drawSolid();
+}
+
 function showPage() {
   document.querySelector("main").hidden = false;
-  connect(draw, refresh);
+  connect(drawAll, refresh);
   makeViews();
   fillControls();
   listLesions();
@@ -68,7 +74,9 @@ async function start() {
   showPage();
   listen();
   // For tests, and for the curious.
-  window.sliceBrowser = { facts, state, change, draw, arrange, views, volume, session };
+  window.sliceBrowser = { facts, state, change, draw, arrange, views, volume, session, solid };
+  prepareSolid();
+  onEdited(renewSurfacesSoon);
   prepareEditing(renewViews, fillShows);
 }
 

@@ -20,6 +20,7 @@ export const state = {
   smooth: true,
   playing: false,
   zoom: 1,
+  solidShown: false, // the pane of surfaces
   slab: 0, // mm; 0 for one slice
   slabKind: "mean",
   measure: null, // the last ruler or ellipse
