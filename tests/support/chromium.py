@@ -51,7 +51,11 @@ def opened(chromium, address, **options):
     page = context.new_page()
     errors, asked = [], []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text))
+    # The graphics driver's remarks on its own speed are no errors of the page.
+    page.on(
+        "console",
+        lambda message: "GL Driver Message" in message.text or errors.append(message.text),
+    )
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"file://{address}")
     page.wait_for_selector("main:not([hidden])")

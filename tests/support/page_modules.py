@@ -25,6 +25,8 @@ ALONE = {
     "maskFile": "edit/mask-file.js",
     "measures": "look/measures.js",
     "slab": "look/slab.js",
+    "nets": "solid/nets.js",
+    "camera": "solid/camera.js",
     "lesionTable": "measure/lesion-table.js",
 }
 # Runs one expression in a worker that has imported these modules; arrays come back as lists.

@@ -23,6 +23,7 @@ from liverlib.io.volume import Volume
 
 from ..slices import SHOW, window_of
 from .bundle import bundle_script
+from .checks import check_second, check_volumes
 from .payload import make_payload
 from .scan_grid import classes_box, packed_classes, scan_facts
 
@@ -101,6 +102,7 @@ def show(
     label: Volume | None = None,
     mask: Volume | None = None,
     *,
+    second: Volume | None = None,
     title: str = "",
     size: int = 256,
     around: str | None = None,
@@ -116,6 +118,7 @@ def show(
 
     Args:
         scan, label, mask: volumes of one shape; label and mask may be left out.
+        second: another scan on the same grid, such as another phase, shown below the first.
         title: shown at the top; the scan's name by default.
         size: axes of more voxels are averaged down by a whole number; the page says so.
         around: "liver" crops to the liver and a margin instead, at full resolution.
@@ -128,8 +131,10 @@ def show(
     """
     check_volumes(scan, label, mask)
     _check_layout(plane)
+    if second is not None:
+        check_second(scan, second)
     return _make_page(
-        scan, label, mask, size, around,
+        scan, label, mask, size, around, second,
         title=title or scan.name, layout=plane, show=_mode(show, label, mask),
         window=window_of(window), opacity=opacity,
     )  # fmt: skip
@@ -181,10 +186,11 @@ def _make_page(
     mask: Volume | None,
     size: int,
     around: str | None,
+    second: Volume | None = None,
     **settings: object,
 ) -> SliceBrowser:
     """The page of volumes that were checked; `settings` are what it shows at first."""
-    payload = make_payload(scan, label, mask, size, around)
+    payload = make_payload(scan, label, mask, size, around, second)
     box = classes_box(label, mask)
     edits = "label" if mask is None and label is not None else "mask"
     facts = payload.facts | {"editing": False, "scan": scan_facts(scan, box, edits)} | settings
@@ -214,27 +220,6 @@ def browse(
 
     check_volumes(scan, label, mask)
     return Browse(scan, label, mask, plane)
-
-
-def check_volumes(scan: Volume, label: Volume | None, mask: Volume | None) -> None:
-    """Raises `LiverlibError` for what cannot be shown: NaN, other shapes, unknown classes."""
-    if not np.isfinite(scan.voxels).all():
-        raise LiverlibError(f"{scan.name}: holds NaN or infinite voxels. Replace them by -1024.")
-    for name, volume in (("label", label), ("mask", mask)):
-        if volume is None:
-            continue
-        if volume.voxels.shape != scan.voxels.shape:
-            raise LiverlibError(
-                f"{name} {volume.name}: its shape is {volume.voxels.shape}, that of the scan "
-                f"{scan.name} is {scan.voxels.shape}. Bring both to one grid first."
-            )
-        classes = volume.voxels
-        unknown = classes[(classes != 0) & (classes != 1) & (classes != 2)]
-        if unknown.size:
-            raise LiverlibError(
-                f"{name} {volume.name}: holds {np.unique(unknown)[:5].tolist()}; expected "
-                "0 background, 1 liver, 2 tumour. Rename them: read_label(…, classes=…)."
-            )
 
 
 def _check_layout(plane: str) -> None:

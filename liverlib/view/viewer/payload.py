@@ -30,18 +30,21 @@ class Payload:
     label: np.ndarray | None
     mask: np.ndarray | None
     facts: dict  # JSON-able: geometry, where to start, lesions, colours, HU windows
+    second: np.ndarray | None = None  # levels of another scan on the same grid
 
     def packed(self) -> bytes:
-        """gzip of the levels and then of `label + 4 * mask`, x fastest. Equal data, equal bytes.
+        """gzip of the levels, then of `label + 4 * mask`, then of the second scan's levels.
 
-        The levels are stored as differences from voxel to voxel, which compress better.
+        x fastest. Equal data, equal bytes. The levels are stored as differences from voxel to
+        voxel, which compress better.
         """
-        levels = self.levels.ravel(order="F")
-        content = np.diff(levels, prepend=np.uint8(0)).tobytes()
+        content = _differences(self.levels)
         if self.label is not None or self.mask is not None:
             empty = np.zeros((), np.uint8)
             label, mask = (empty if array is None else array for array in (self.label, self.mask))
             content += (label + 4 * mask).tobytes(order="F")
+        if self.second is not None:
+            content += _differences(self.second)
         return gzip.compress(content, 4, mtime=0)
 
     def best_slice(self, show: str, window: tuple[float, float], opacity: float) -> bytes:
@@ -57,7 +60,12 @@ class Payload:
 
 
 def make_payload(
-    scan: Volume, label: Volume | None, mask: Volume | None, size: int, around: str | None
+    scan: Volume,
+    label: Volume | None,
+    mask: Volume | None,
+    size: int,
+    around: str | None,
+    second: Volume | None = None,
 ) -> Payload:
     """A scan and its classes with axes of at most `size` voxels, or cropped `around` the liver.
 
@@ -76,12 +84,18 @@ def make_payload(
         **_geometry(scan, box, factor),
         "start": _start(levels.shape, shown_mask if label is None else shown_label),
         "has": {"label": label is not None, "mask": mask is not None},
+        "second": second.name if second else None,
         **_lesion_list(scan, classes, box, factor),
         "levels": HU_LEVELS.tolist(),
         "windows": WINDOWS,
         "colours": COLOURS,
     }
-    return Payload(levels, shown_label, shown_mask, facts)
+    other = to_levels(_averaged(second.voxels[box], factor)) if second else None
+    return Payload(levels, shown_label, shown_mask, facts, other)
+
+
+def _differences(levels: np.ndarray) -> bytes:
+    return np.diff(levels.ravel(order="F"), prepend=np.uint8(0)).tobytes()
 
 
 def _box_around(scan: Volume, classes: Sequence[np.ndarray | None], around: str) -> Box:

@@ -268,7 +268,7 @@ def test_undo_and_redo_go_back_and_forth_to_the_bit(tab, seed):
     random = np.random.default_rng(seed)
     strokes = [
         {"voxel": random.integers(0, SHAPE).tolist(), "radius": float(random.uniform(0.5, 4)),
-         "rule": {"of": ["liver", "tumour"][random.integers(2)], "erases": bool(random.integers(2))},
+         "rule": {"of": ["liver", "tumour"][random.integers(2)], "erases": random.random() < 0.5},
          "tool": str(random.choice(["brush", "relabelPiece", "deletePiece"]))}
         for _ in range(12)
     ]  # fmt: skip

@@ -13,6 +13,7 @@ from chromium import (
     volumes,
 )
 
+from liverlib.core.errors import LiverlibError
 from liverlib.view.slices import HU_LEVELS, PLANES, render_slice, to_levels
 from liverlib.view.viewer.page import show
 
@@ -89,7 +90,7 @@ def test_the_middle_button_pans_and_keys_follow_the_crosshair(page):
     assert moved == pytest.approx((40, -25), abs=1)
     for _ in range(12):
         page.keyboard.press("Shift+ArrowRight")
-    x, y = at_voxel(page, "axial", state(page)["at"])
+    x, _ = at_voxel(page, "axial", state(page)["at"])
     assert frame["x"] <= x <= frame["x"] + frame["width"]
     page.keyboard.press("0")
     assert state(page)["zoom"] == 1
@@ -204,3 +205,70 @@ def test_two_fingers_zoom_and_scroll_on_a_phone(chromium, case_file):
         page.wait_for_function(f"sliceBrowser.state.at[2] > {at}")
         touch("touchEnd")
         assert state(page)["zoom"] == 1
+
+
+def row_pixels(page, row):
+    """The pictures of a row, by plane."""
+    held = page.evaluate(
+        """(row) => { sliceBrowser.draw(); return sliceBrowser.views.filter(v => v.row === row)
+          .map(v => [v.plane, v.canvas.height, v.canvas.width,
+            [...v.context.getImageData(0, 0, v.canvas.width, v.canvas.height).data]]); }""",
+        row,
+    )
+    return {
+        plane: np.array(data, np.uint8).reshape(rows, columns, 4)[..., :3]
+        for plane, rows, columns, data in held
+    }
+
+
+def test_reference_and_prediction_stand_side_by_side(page):
+    scan, label, mask = make_case()
+    page.click("#side")
+    at = [7, 6, 4]
+    page.evaluate("sliceBrowser.change({ at: [7, 6, 4] })")
+    for row, classes in ((0, {"label": label}), (1, {"mask": mask})):
+        for plane, picture in row_pixels(page, row).items():
+            levels = HU_LEVELS[to_levels(scan)]
+            expected = render_slice(
+                levels, plane, at[PLANES[plane]], show=next(iter(classes)), **classes
+            )
+            assert np.array_equal(picture, expected)
+    # A click in either row moves both.
+    page.locator("#second-views [data-plane=axial] .frame").click()
+    assert state(page)["at"] != at
+    assert page.locator(".view").count() == 6
+    page.click("#side")
+    assert page.locator(".view").count() == 3
+
+
+@pytest.mark.parametrize("size", [256, 11])
+def test_a_second_scan_is_shown_below_the_first(chromium, tmp_path, size):
+    """Another phase: its own levels, the same classes; on the scan's grid while it is edited."""
+    arrays = make_case()
+    second = volumes([make_case(5)[0]], SLANTED)[0]
+    scan, label, mask = volumes(arrays, SLANTED)
+    file = show(scan, label, mask, second=second, size=size).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        assert page.locator(".view").count() == 6
+        page.click("#edit")
+        page.wait_for_selector("#tools:not([hidden])")
+        page.evaluate("sliceBrowser.change({ at: [8, 6, 4] })")
+        factor = [-(-n // size) for n in SHAPE]
+        for row, voxels in ((0, arrays[0]), (1, second.voxels)):
+            kept = voxels[tuple(slice(n - n % f) for n, f in zip(SHAPE, factor, strict=True))]
+            blocks = kept.reshape([m for n, f in zip(kept.shape, factor, strict=True)
+                                   for m in (n // f, f)]).mean((1, 3, 5))  # fmt: skip
+            levels = HU_LEVELS[to_levels(blocks.astype(np.float32))]
+            for axis, f in enumerate(factor):
+                index = np.minimum(np.arange(SHAPE[axis]) // f, levels.shape[axis] - 1)
+                levels = levels.take(index, axis)
+            for plane, picture in row_pixels(page, row).items():
+                expected = render_slice(levels, plane, [8, 6, 4][PLANES[plane]], label=label.voxels,
+                                        mask=mask.voxels, show="both")  # fmt: skip
+                assert np.array_equal(picture, expected)
+
+
+def test_a_second_scan_on_another_grid_is_refused():
+    scan, second = volumes(make_case()[:1]), volumes(make_case()[:1], SLANTED)
+    with pytest.raises(LiverlibError, match="lies on another grid"):
+        show(*scan, second=second[0])

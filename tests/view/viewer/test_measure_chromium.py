@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from chromium import launched, needs_chromium, opened
+from chromium import needs_chromium, opened
 from page_modules import copy_modules, opened_tab, run, served
 from phantoms import simple_case
 
@@ -97,12 +97,12 @@ def test_a_scan_that_is_all_one_class(tab, value):
     compare(answer, table, np.inf)
 
 
-def test_the_page_lists_the_lesions_anew_after_each_step(tmp_path):
+def test_the_page_lists_the_lesions_anew_after_each_step(tab, tmp_path):
     scan, mask = simple_case()
     file = edit(scan, mask).save(tmp_path / "page.html")
     rows = "[...document.querySelectorAll('#lesions tbody tr')].map(r => r.innerText.split('\\t'))"
     table = measure_lesions(scan, mask)
-    with launched() as chromium, opened(chromium, file) as page:
+    with opened(tab.context.browser, file) as page:
         caption = page.locator("#lesions caption")
         page.wait_for_function("document.querySelector('#volumes').textContent")
         assert caption.inner_text() == f"{len(table.lesions)} in the corrected mask"

@@ -55,6 +55,7 @@ function onClick(id, action) {
 }
 
 function listenToLooks() {
+  byId("side").hidden = facts.second === null && !compares;
   onClick("zoom-in", zoomIn);
   onClick("zoom-out", zoomOut);
   onClick("zoom-off", zoomOff);
@@ -99,11 +100,11 @@ export function refreshControls() {
     byId(`tool-${tool}`).setAttribute("aria-pressed", state.tool === tool);
   }
   byId("zoom-off").textContent = `zoom ${Number(state.zoom.toFixed(1))}×`;
-  byId("views").classList.toggle("zoomed", state.zoom > 1);
-  byId("views").classList.toggle("tooled", state.tool !== "look");
+  byId("panes").classList.toggle("zoomed", state.zoom > 1);
+  byId("panes").classList.toggle("tooled", state.tool !== "look");
   byId("opacity").value = Math.round(100 * state.opacity);
   for (const id of ["liver", "tumour", "contour"]) byId(id).checked = state[id];
-  for (const id of ["cross", "smooth"]) byId(id).setAttribute("aria-pressed", state[id]);
+  for (const id of ["cross", "smooth", "side"]) byId(id).setAttribute("aria-pressed", state[id]);
   byId("flip").setAttribute("aria-pressed", !state.radiological);
   byId("flip").textContent = state.radiological ? "R | L" : "L | R";
   byId("play").setAttribute("aria-pressed", state.playing);

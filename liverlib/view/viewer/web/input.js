@@ -20,7 +20,7 @@ export function listenToViews() {
 
 export function listenToInput() {
   listenToViews();
-  byId("views").addEventListener("wheel", onWheel, { passive: false });
+  byId("panes").addEventListener("wheel", onWheel, { passive: false });
   window.addEventListener("blur", () => change({ armed: false }));
 }
 

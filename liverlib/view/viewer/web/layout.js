@@ -15,7 +15,8 @@ export function arrange() {
   const shown = state.layout === "three" ? PLANE_NAMES : [state.layout];
   const room = byId("views").clientWidth;
   const stacked = room < NARROW;
-  byId("views").classList.toggle("stacked", stacked);
+  for (const id of ["views", "second-views"]) byId(id).classList.toggle("stacked", stacked);
+  byId("second-views").hidden = !state.side;
   const scale = pixelsPerMm(shown, stacked, room);
   const pixels = (axis) => `${Math.max(1, Math.floor(lengthMm(axis) * scale))}px`;
   for (const view of views) {

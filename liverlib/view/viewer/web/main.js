@@ -51,6 +51,8 @@ function renewViews() {
   listenToViews();
   refresh();
   arrange();
+  drawAll();
+  views.forEach(drawStrip);
 }
 
 function listen() {
@@ -75,6 +77,10 @@ async function start() {
   listen();
   // For tests, and for the curious.
   window.sliceBrowser = { facts, state, change, draw, arrange, views, volume, session, solid };
+  byId("side").addEventListener("click", () => {
+    change({ side: !state.side });
+    renewViews();
+  });
   prepareSolid();
   onEdited(renewSurfacesSoon);
   prepareEditing(renewViews, fillShows);

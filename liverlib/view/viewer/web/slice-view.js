@@ -5,19 +5,21 @@ import { makeBuffers, makePalette, paintLayers, paintSlice } from "./paint.js";
 import { drawMeasures } from "./look/measuring.js";
 import { levelTable, slabLevels, slabSlices } from "./look/slab.js";
 import { describeSlice, readOut } from "./readout.js";
-import { facts, state, volume } from "./state.js";
+import { compares, facts, state, volume } from "./state.js";
 import { BANDS } from "./strip.js";
 import { PLANES, PLANE_NAMES, pointOfVoxel, sideLetters, sliceWalk } from "./volume.js";
 
 export const views = [];
-let paint = null; // layers and palette, kept while only the crosshair moves
+let paint = null; // layers of each row and palette, kept while only the crosshair moves
 
 export function makeViews() {
   for (const view of views.splice(0)) view.root.remove();
-  views.push(...PLANE_NAMES.map(makeView));
+  // A second row shows another scan, or the prediction where the first shows the reference.
+  const rows = state.side ? [0, 1] : [0];
+  views.push(...rows.flatMap((row) => PLANE_NAMES.map((plane) => makeView(plane, row))));
 }
 
-function makeView(plane) {
+function makeView(plane, row) {
   const slices = volume.shape[PLANES[plane].through];
   const slider = makeSlider(plane, slices);
   const strip = element("canvas", { width: slices, height: BANDS.length, ariaHidden: "true" });
@@ -30,9 +32,9 @@ function makeView(plane) {
   const track = element("div", { className: "track" }, strip, slider);
   const root = element("section", { className: "view" }, name, frame, track);
   root.dataset.plane = plane;
-  root.setAttribute("aria-label", `${plane} view`);
-  byId("views").append(root);
-  return { plane, root, frame, name, sides, slider, strip, ...parts };
+  root.setAttribute("aria-label", `${plane} view${row ? ", second row" : ""}`);
+  byId(row ? "second-views" : "views").append(root);
+  return { plane, row, root, frame, name, sides, slider, strip, ...parts };
 }
 
 function makePicture(plane) {
@@ -76,7 +78,9 @@ export function draw() {
     if (view.root.hidden) continue;
     const slice = state.at[PLANES[view.plane].through];
     const walk = sliceWalk(volume, view.plane, slice, state.radiological);
-    paintSlice(volume, walk, paint.layers, paint.palette, view.buffers, slabOf(view, slice));
+    const held = view.row && volume.second ? { ...volume, levels: volume.second } : volume;
+    const layers = paint.layers[view.row];
+    paintSlice(held, walk, layers, paint.palette, view.buffers, slabOf(held, view, slice));
     view.context.putImageData(view.image, 0, 0);
     showPosition(view, slice);
   }
@@ -86,16 +90,19 @@ export function draw() {
 
 let nearestLevels = null;
 
-function slabOf(view, slice) {
+function slabOf(held, view, slice) {
   const range = slabSlices(volume, view.plane, slice, state.slab, facts.spacing);
   if (range[0] === range[1]) return null;
   nearestLevels ??= levelTable(facts.levels);
   const walk = sliceWalk(volume, view.plane, range[0], state.radiological);
-  return slabLevels(volume, walk, range, view.plane, state.slabKind, facts.levels, nearestLevels);
+  return slabLevels(held, walk, range, view.plane, state.slabKind, facts.levels, nearestLevels);
 }
 
 function choosePaint() {
-  const layers = volume.pairs ? paintLayers(state) : [];
+  const layers = [0, 1].map((row) => {
+    const aside = compares && facts.second === null && state.side;
+    return volume.pairs ? paintLayers(aside ? { ...state, show: row ? "mask" : "label" } : state) : [];
+  });
   return { layers, palette: makePalette(state, facts.levels, facts.colours) };
 }
 
@@ -105,16 +112,22 @@ function showPosition(view, slice) {
   view.crossAcross.style.top = `${100 * y}%`;
   view.slider.value = slice;
   const text = describeSlice(view.plane, slice);
-  view.name.textContent = `${view.plane} ${slice + 1} / ${view.strip.width}`;
+  view.name.textContent = `${view.plane} ${slice + 1} / ${view.strip.width}${rowName(view.row)}`;
   view.slider.setAttribute("aria-valuetext", text);
   view.canvas.setAttribute("aria-label", `${view.plane}, ${text}`);
+}
+
+function rowName(row) {
+  if (!state.side) return "";
+  const words = facts.second === null ? ["reference", "prediction"] : [facts.title, facts.second];
+  return ` · ${words[row]}`;
 }
 
 // What changes with the state but not from slice to slice.
 export function refreshViews() {
   paint = null;
-  byId("views").classList.toggle("armed", state.armed);
-  byId("views").classList.toggle("sharp", !state.smooth);
+  byId("panes").classList.toggle("armed", state.armed);
+  byId("panes").classList.toggle("sharp", !state.smooth);
   for (const view of views) {
     view.root.classList.toggle("active", view.plane === state.active);
     const letters = sideLetters(view.plane, state.radiological);

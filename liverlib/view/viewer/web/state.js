@@ -19,6 +19,7 @@ export const state = {
   cross: true,
   smooth: true,
   playing: false,
+  side: facts.second !== null, // whether a second row of views is shown
   zoom: 1,
   solidShown: false, // the pane of surfaces
   slab: 0, // mm; 0 for one slice

@@ -19,14 +19,18 @@ export function fromBase64(text) {
 }
 
 // A volume of gzipped bytes, as payload.py packs them: the levels (indices of HU values) as
-// differences from voxel to voxel, then, if there are any classes, the pairs label + 4 * mask.
+// differences from voxel to voxel, then, if there are any classes, the pairs label + 4 * mask, then,
+// if there is a second scan, its levels.
 export async function decodeVolume(packed, shape, hasPairs) {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
   const size = shape[0] * shape[1] * shape[2];
-  for (let i = 1; i < size; i++) bytes[i] += bytes[i - 1];
   const pairs = hasPairs ? bytes.subarray(size, 2 * size) : null;
-  return makeVolume(shape, bytes.subarray(0, size), pairs);
+  const [levels, second] = [0, hasPairs ? 2 * size : size].map((start) => {
+    for (let i = start + 1; i < Math.min(start + size, bytes.length); i++) bytes[i] += bytes[i - 1];
+    return bytes.subarray(start, start + size);
+  });
+  return { ...makeVolume(shape, levels, pairs), second: second.length ? second : null };
 }
 
 export function makeVolume(shape, levels, pairs) {

@@ -29,10 +29,10 @@ function resize(radius) {
   change({ radius: Math.min(RADII[1], Math.max(RADII[0], radius)) });
 }
 
-// Larger (1) or smaller (-1), by an eighth, at least half a millimetre.
+// Larger (1) or smaller (-1): by half a millimetre, from 6 mm on by one, from 16 by two.
 export function resizeBy(direction) {
-  const by = Math.max(0.5, Math.round(state.radius / 4) / 2);
-  resize(state.radius + direction * by);
+  const from = state.radius + Math.min(0, direction) / 4;
+  resize(state.radius + direction * (from < 6 ? 0.5 : from < 16 ? 1 : 2));
 }
 
 export const EDIT_KEYS = {

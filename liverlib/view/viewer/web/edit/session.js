@@ -24,29 +24,34 @@ export async function openClasses() {
   box.values = packed.length ? await inflate(packed) : new Uint8Array(0);
   session.given = box;
   const resized = facts.factor.some((factor) => factor > 1);
-  const levels = resized ? onScanGrid() : volume.levels;
+  const { levels, second } = resized ? onScanGrid() : volume;
   const { values } = copyPart(box, emptyPart(facts.origin, facts.shape), SAME);
-  Object.assign(volume, makeVolume(facts.shape, levels, values));
+  Object.assign(volume, makeVolume(facts.shape, levels, values), { second });
   session.edit = new Edit(volume, scan.edits === "mask" ? 2 : 0);
   return resized;
 }
 
-// The levels with each of the page's voxels repeated; facts and crosshair follow.
+// The levels (and the second scan's) with each voxel of the page repeated; facts and crosshair follow.
 function onScanGrid() {
   const { scan, factor } = facts;
   const [nx, ny, nz] = scan.shape;
   const columns = Uint32Array.from({ length: nx }, (_, x) => within(x, 0));
-  const levels = new Uint8Array(nx * ny * nz);
-  for (let z = 0, i = 0; z < nz; z++) {
-    for (let y = 0; y < ny; y++) {
-      const row = within(y, 1) * volume.stride[1] + within(z, 2) * volume.stride[2];
-      for (let x = 0; x < nx; x++) levels[i++] = volume.levels[row + columns[x]];
-    }
-  }
+  const [levels, second] = [volume.levels, volume.second].map((held) => held && repeated(held));
   const { shape, spacing, affine } = scan;
   state.at = state.at.map((i, axis) => i * factor[axis] + Math.floor((factor[axis] - 1) / 2));
   Object.assign(facts, { shape, spacing, affine, origin: [0, 0, 0], factor: [1, 1, 1] });
-  return levels;
+  return { levels, second };
+
+  function repeated(held) {
+    const made = new Uint8Array(nx * ny * nz);
+    for (let z = 0, i = 0; z < nz; z++) {
+      for (let y = 0; y < ny; y++) {
+        const row = within(y, 1) * volume.stride[1] + within(z, 2) * volume.stride[2];
+        for (let x = 0; x < nx; x++) made[i++] = held[row + columns[x]];
+      }
+    }
+    return made;
+  }
 
   function within(i, axis) {
     return Math.min(volume.shape[axis] - 1, Math.floor(i / factor[axis]));
