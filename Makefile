@@ -49,6 +49,7 @@ weights: $(VENV)/.ready
 	$(TRAIN) --preset finetune --run finetune --init results/pretrain/weights.safetensors
 	$(BIN)/python benchmarks/weights/calibrate.py results/pretrain/weights.safetensors \
 		--then results/finetune -o liverlib/weights/pretrained.safetensors
+	$(BIN)/python benchmarks/weights/quality.py
 
 # The notebooks as in Colab: the versions it ships of what differs most, neither liverlib nor what
 # Colab lacks installed, alone in an empty folder, the project (its last commit) behind a git URL.

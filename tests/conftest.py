@@ -30,6 +30,12 @@ def own_home(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
+def believed(monkeypatch) -> None:
+    """No scan is examined: those of many tests are no CT of a patient, and are not about that."""
+    monkeypatch.setattr("liverlib.inference.segmenter.examine_scan", lambda *_: [])
+
+
+@pytest.fixture
 def small_disk(tmp_path, request) -> Iterator[Path]:
     """A folder that holds a quarter of a megabyte; for users who may not mount one, each file.
 

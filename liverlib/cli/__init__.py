@@ -1,3 +1,13 @@
 """The command ``liverlib``."""
 
-__all__ = ["data", "evaluate", "export", "main", "options", "outputs", "segment", "train"]
+__all__ = [
+    "data",
+    "evaluate",
+    "export",
+    "main",
+    "options",
+    "outputs",
+    "segment",
+    "telling",
+    "train",
+]

@@ -24,6 +24,7 @@ examples:
 exit codes:
   0 done    1 some of several scans or masks failed: they are named, the others are done
   2 a mistake that you can mend: the message names the file and what to do
+  3 a mask that is not to be used was not written: the reasons are told
   130 stopped with Ctrl-C
 """
 COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds its arguments
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns the exit code.
 
     0: done. 1: some of several scans or masks failed, the others are done. 2: the user can mend
-    something, and it is told what. 130: stopped.
+    something, and it is told what. 3: a mask that is not to be used was not written. 130: stopped.
     """
     for stream in (sys.stdout, sys.stderr):  # names of files are any bytes, terminals are not UTF-8
         if isinstance(stream, TextIOWrapper):

@@ -9,7 +9,7 @@ import argparse
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from liverlib.core.text import NOT_MEDICAL
 from liverlib.io.formats.label_tables import itk_snap_table
 from liverlib.io.formats.masks import FORMATS, companions, format_of, read_content, read_note
 from liverlib.io.nifti import volume_name
+from liverlib.io.provenance import files_below, sha256_of
 from liverlib.io.scan import scan_name
 
 MAPS = {1: "liver", 2: "tumour"}  # of probability: the least class, and the file's name
@@ -95,7 +96,7 @@ def refuse_inputs(jobs: Sequence[Job], inputs: Sequence[Path], named: Sequence[P
         inputs: what is read: files, and DICOM folders.
         named: what the user named: scans, and folders of them.
     """
-    read = {_identity(file): file for path in inputs for file in _files(path)}
+    read = {_identity(file): file for path in inputs for file in files_below(path)}
     folders = {_identity(path) for path in (*inputs, *named) if path.is_dir()}
     for job in jobs:
         for path in (job.mask, *job.others):
@@ -129,7 +130,7 @@ def refusal(path: Path, overwrite: bool = False) -> str:
 
 def made_with(scan: Path, weights: Sequence[Path], *options: object) -> str:
     """A digest of all that a mask depends on; weights and scan count by their content."""
-    contents = [_sha256(file) for path in (*weights, scan) for file in _files(path)]
+    contents = [sha256_of(path) for path in (*weights, scan)]
     return digest(__version__, contents, *options)
 
 
@@ -182,24 +183,10 @@ def _stem(mask: Path) -> str:
     return mask.name[: -len(f".{format_of(mask)}")]
 
 
-def _files(path: Path) -> Iterator[Path]:
-    """The file, or all files below the folder, in the order of their paths."""
-    below = sorted(path.rglob("*")) if path.is_dir() else [path]
-    yield from (file for file in below if file.is_file())
-
-
 def _identity(path: Path) -> tuple[int, int]:
     """What two names of one file or folder have in common."""
     stat = path.stat()
     return stat.st_dev, stat.st_ino
-
-
-def _sha256(file: Path) -> str:
-    try:
-        with open(file, "rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError:  # its reader says what is wrong
-        return ""
 
 
 def _digits(content: Iterable[bytes]) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,15 +11,18 @@ from tqdm.auto import tqdm
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.text import NOT_MEDICAL
+from liverlib.core.verdict import Quality
 from liverlib.io.formats.label_tables import write_itk_snap_table
 from liverlib.io.formats.masks import FORMATS, format_of, write_mask
 from liverlib.io.nifti import read_label, write_volume
-from liverlib.io.scan import find_scans, passed_over, read_scan, scan_name
+from liverlib.io.provenance import Provenance
+from liverlib.io.scan import find_scans, read_scan, scan_name
 from liverlib.io.volume import Volume
 
 from . import outputs
 from .options import add_series, short
 from .outputs import Job, add_overwrite
+from .telling import made_how, tell_failures, tell_passed_over, tell_qualities, tell_quality
 
 if TYPE_CHECKING:
     from liverlib.evaluation.lesion_table import LesionTable
@@ -51,6 +53,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         "--tta": "test-time augmentation: the mean over four shifts, at four times the work",
         "--all-pieces": "keep every piece of liver (default: only the largest)",
         "--tumours-anywhere": "keep tumours outside that piece too",
+        "--anyway": "write masks that are not to be used, too",
     }.items():
         parser.add_argument(flag, action="store_true", help=meaning)
     parser.add_argument(
@@ -73,11 +76,7 @@ def segment(options: argparse.Namespace) -> int:
     scans = [scan for path in options.scans for scan in find_scans(path)]
     jobs = outputs.plan(scans, options)
     outputs.refuse_inputs(jobs, [*scans, *weights], options.scans)
-    for folder in options.scans:
-        if names := [path.name for path in passed_over(folder)]:
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            print(f"{folder}: passed over {', '.join(names[:5])}{more}.")
-            print("Name such folders too; convert other formats to NIfTI first.")
+    tell_passed_over(options.scans)
 
     def made(scan: Path) -> str:
         return outputs.made_with(scan, weights, settings, options.tta, options.series)
@@ -86,6 +85,7 @@ def segment(options: argparse.Namespace) -> int:
     if sheet and (refusal := outputs.refusal(sheet, options.overwrite)):
         raise LiverlibError(refusal)
     todo, failures = _what_to_do(jobs, options.overwrite, made)
+    qualities: dict[Path, Quality] = {}
     if todo:
         from liverlib.inference.segmenter import Segmenter
 
@@ -93,19 +93,25 @@ def segment(options: argparse.Namespace) -> int:
         segmenter = dataclasses.replace(loaded, tta=options.tta, settings=settings)
         try:
             for job in tqdm(todo, "scans", unit="scan", disable=len(todo) == 1):
-                if failure := _segment_scan(segmenter, job, options, made(job.scan)):
-                    failures.append(failure)
+                found = _segment_scan(segmenter, job, options, made(job.scan))
+                if isinstance(found, str):
+                    failures.append(found)
+                else:
+                    qualities[job.scan] = found
         except BaseException:
-            _tell(failures, len(jobs))
+            tell_failures(failures, len(jobs))
             raise
     if sheet:
         _write_sheet(jobs)
     if failures and len(jobs) == 1:
         raise LiverlibError(failures[0])
-    print(f"{settings}{'; averaged over shifts of the scan' if options.tta else ''}")
+    print(made_how(settings, options.tta))
     print(f"weights {', '.join(str(short(path)) for path in weights)}. {NOT_MEDICAL}")
-    _tell(failures, len(jobs))
-    return 2 if len(failures) == len(jobs) else 1 if failures else 0
+    tell_failures(failures, len(jobs))
+    unused = tell_qualities(qualities) and not options.anyway
+    if failures:
+        return 2 if len(failures) == len(jobs) else 1
+    return 3 if unused else 0
 
 
 def add_lesions(parser: argparse.ArgumentParser) -> None:
@@ -154,21 +160,24 @@ def _what_to_do(
     return todo, failures
 
 
-def _tell(failures: Sequence[str], scans: int) -> None:
-    if failures:
-        listed = "\n  ".join([f"{len(failures)} of {scans} scans have no new mask:", *failures])
-        print(f"liverlib: {listed}", file=sys.stderr)
+def _segment_scan(
+    segmenter: "Segmenter", job: Job, options: argparse.Namespace, made: str
+) -> Quality | str:
+    """Segments a scan and writes what is asked for; its quality, or why it cannot be segmented.
 
-
-def _segment_scan(segmenter: "Segmenter", job: Job, options: argparse.Namespace, made: str) -> str:
-    """Segments a scan and writes what is asked for; what is wrong with the scan, if anything.
-
-    Raises `LiverlibError` where a file cannot be written: that of the next scan could not either.
+    A mask that is not to be used is not written, unless it is asked for. Raises `LiverlibError`
+    where a file cannot be written: that of the next scan could not either.
     """
     try:
         scan = read_scan(job.scan, options.series)
         scan = dataclasses.replace(scan, name=scan_name(job.scan))
         prediction = segmenter.predict(scan)
+        quality = prediction.quality
+        tell_quality(scan.name, quality)
+        if not (quality.usable or options.anyway):
+            older = f"; {short(job.mask)} is an older one" if job.mask.exists() else ""
+            tqdm.write(f"{scan.name}: no mask is written (--anyway writes it){older}")
+            return quality
         mask, table = prediction.mask, None
         if options.report:
             from liverlib.evaluation.lesion_table import measure_lesions
@@ -179,7 +188,7 @@ def _segment_scan(segmenter: "Segmenter", job: Job, options: argparse.Namespace,
     except MemoryError:
         return f"{job.scan}: not enough memory. Crop it to the abdomen."
     try:
-        _write_mask(mask, job, options.series, made)
+        _write_mask(mask, job, options.series, made, quality)
     except LiverlibError as error:
         if isinstance(error.__cause__, OSError):
             raise
@@ -191,12 +200,18 @@ def _segment_scan(segmenter: "Segmenter", job: Job, options: argparse.Namespace,
     if options.itk_snap:
         write_itk_snap_table(outputs.table_path(job.mask))
     if table:
-        _write_report(options.report, scan, mask, table)
-    return ""
+        from liverlib.models.weights import PRETRAINED
+
+        weights = options.weights or [PRETRAINED]
+        how = made_how(segmenter.settings, segmenter.tta)
+        origin = Provenance.of(job.scan, weights, how, scan.grid.spacing_known)
+        _write_report(options.report, scan, mask, table, quality, origin)
+    return quality
 
 
-def _write_mask(mask: Volume, job: Job, series: str | None, made: str) -> None:
-    write_mask(job.mask, mask, partial(outputs.mask_note, made), job.scan, series)
+def _write_mask(mask: Volume, job: Job, series: str | None, made: str, quality: Quality) -> None:
+    note = partial(outputs.mask_note, made)
+    write_mask(job.mask, mask, note, job.scan, series, quality.verdict)
     holds = {
         "dcm": "segments 1 liver (with its tumours), 2 tumour",
         "stl": "the liver's surface, in mm (LPS); its lesions' lie beside it",
@@ -231,7 +246,15 @@ def _write_probabilities(prediction: "Prediction", mask: Path) -> None:
         tqdm.write(f"{short(path)}: 0 to 1")
 
 
-def _write_report(folder: Path, scan: Volume, mask: Volume, table: "LesionTable") -> None:
+def _write_report(
+    folder: Path,
+    scan: Volume,
+    mask: Volume,
+    table: "LesionTable",
+    quality: Quality | None = None,
+    origin: Provenance | None = None,
+) -> None:
     from liverlib.view.report.scan_report import write_scan_report
 
-    tqdm.write("\n".join(str(short(path)) for path in write_scan_report(folder, scan, mask, table)))
+    paths = write_scan_report(folder, scan, mask, table, quality, origin)
+    tqdm.write("\n".join(str(short(path)) for path in paths))

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -61,7 +61,8 @@ class MeasuredLesion:
     mean_hu: float
     centroid: tuple[float, float, float]
     to_surface_mm: float
-    probability: float  # mean; NaN where none was given
+    probability: float  # mean of the network's; NaN where none was given
+    chance: float = np.nan  # that it is a tumour, calibrated; NaN where it is not known
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class PredictionLike(Protocol):
 
     def probability(self, least: int, box: Box | None = None) -> np.ndarray: ...
 
+    def chance(self, lesion: MeasuredLesion) -> float: ...
+
 
 def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
     """Every lesion of a scan's mask, measured; of a prediction with probabilities and spread.
@@ -120,6 +123,8 @@ def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
                 zip(parts, probabilities, strict=True), 1
             )
         ]
+        if prediction:
+            lesions = [replace(lesion, chance=prediction.chance(lesion)) for lesion in lesions]
         _, healthy, tumour = count_classes(mask.voxels)
     liver = healthy + tumour
     return LesionTable(

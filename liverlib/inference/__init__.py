@@ -1,3 +1,11 @@
 """Scan → mask with trained networks."""
 
-__all__ = ["blending", "export", "postprocessing", "prediction", "segmenter"]
+__all__ = [
+    "blending",
+    "export",
+    "postprocessing",
+    "prediction",
+    "quality",
+    "segmenter",
+    "stage_output",
+]

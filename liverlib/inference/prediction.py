@@ -4,39 +4,23 @@ A mask, maps of probability, how far single predictions spread: each is brought 
 grid slab by slab, as bytes. No float array of the scan's size is ever made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from liverlib.core.arrays import Box, count_classes, enough_memory
+from liverlib.core.verdict import Quality, Reason
+from liverlib.evaluation.lesion_table import MeasuredLesion
 from liverlib.io.volume import Grid, Volume
 from liverlib.preprocessing.boxes import whole_box
-from liverlib.preprocessing.cube import Cube
 
 from .blending import Located, blend, blended, fill_box
 from .postprocessing import DEFAULTS, PostprocessSettings, postprocess, roi_box
-
-
-@dataclass(frozen=True, eq=False)
-class StageOutput:
-    """One stage's outcome for a scan.
-
-    `probabilities` (N, 2, S, S, S) float32 are of liver or tumour, and of tumour, by each network
-    and each test-time augmentation. `kept` (2, S, S, S) is their mean after post-processing, and
-    `box` lies around its liver, in the scan's voxels; None where there is no liver.
-    """
-
-    cube: Cube
-    probabilities: np.ndarray
-    kept: np.ndarray
-    box: Box | None
-
-    @cached_property
-    def mean(self) -> np.ndarray:
-        """The mean probabilities (2, S, S, S), before post-processing."""
-        return self.probabilities.mean(axis=0)
+from .quality.calibration import Calibration
+from .quality.features import lesion_features, liver_features
+from .stage_output import StageOutput
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +28,8 @@ class Prediction:
     """The outcome of one or two stages for a scan of this grid.
 
     Post-processing changes the mask, never the probabilities. Masks and maps raise `LiverlibError`
-    where memory is short.
+    where memory is short. `examine` looks for causes of doubt, once, where `quality` is asked for.
+    `calibration` is that of the weights; None where there is none.
 
     >>> write_volume("mask.nii.gz", prediction.mask)
     """
@@ -53,6 +38,24 @@ class Prediction:
     name: str
     stages: Sequence[StageOutput]
     settings: PostprocessSettings = DEFAULTS
+    examine: Callable[[], Sequence[Reason]] = tuple
+    calibration: Calibration | None = None
+
+    @cached_property
+    def quality(self) -> Quality:
+        """How far the mask may be believed, and why."""
+        found = Quality(tuple(self.examine()))
+        if self.calibration is None or not found.usable or self.stages[-1].box is None:
+            return found
+        dice = self.calibration.liver_dice(liver_features(self.stages))
+        doubts = self.calibration.doubts(dice)
+        return Quality((*found.reasons, *doubts), dice)
+
+    def chance(self, lesion: MeasuredLesion) -> float:
+        """The chance that a lesion of the mask is one, calibrated; NaN without a calibration."""
+        if self.calibration is None:
+            return np.nan
+        return self.calibration.lesion_chance(lesion_features(lesion, self.stages[-1]))
 
     @cached_property
     def mask(self) -> Volume:

@@ -6,6 +6,7 @@ alone, in a cube of its own, where a voxel is about half as wide: there small tu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,10 @@ from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
 
 from .postprocessing import DEFAULTS, PostprocessSettings, postprocess, roi_box
-from .prediction import Prediction, StageOutput
+from .prediction import Prediction
+from .quality.calibration import Calibration
+from .quality.examination import examine_scan
+from .stage_output import StageOutput
 
 Shift = tuple[int, int, int]  # voxels along each axis
 # Test-time augmentation: networks that fold and pool predict each a little differently. Not
@@ -69,6 +73,7 @@ class Segmenter:
     roi: Stage | None = None
     tta: bool = False
     settings: PostprocessSettings = DEFAULTS
+    calibration: Calibration | None = None
 
     @classmethod
     def load(cls, *weights: str | Path) -> "Segmenter":
@@ -98,7 +103,8 @@ class Segmenter:
             name: Stage([network for network, _ in pairs], pairs[0][1])
             for name, pairs in stages.items()
         }
-        return cls(ready["coarse"], ready.get("roi"))
+        alone = Calibration.of(weights[0]) if len(weights) == 1 else None
+        return cls(ready["coarse"], ready.get("roi"), calibration=alone)
 
     def predict(self, scan: Volume) -> Prediction:
         """What the stages predict of a scan in Hounsfield units: a mask, and how probable it is.
@@ -117,7 +123,9 @@ class Segmenter:
             median = np.median(coarse.cube.image[coarse.kept[0] >= 0.5])
             level = float(np.rint(low + median * (high - low) / 255))
             stages.append(self.roi.run(scan, coarse.box, level, shifts, self.settings))
-        return Prediction(scan.grid, scan.name, stages, self.settings)
+        predict = partial(probabilities, self.coarse.networks[0])
+        doubts = partial(examine_scan, scan, coarse, self.coarse.cube.window, predict)
+        return Prediction(scan.grid, scan.name, stages, self.settings, doubts, self.calibration)
 
 
 @torch.inference_mode()

@@ -6,6 +6,7 @@ __all__ = [
     "formats",
     "nifti",
     "nifti_bytes",
+    "provenance",
     "scan",
     "segments",
     "volume",

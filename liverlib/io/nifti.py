@@ -76,6 +76,7 @@ def write_volume(
     slope: float = 1.0,
     note: str = "",
     extensions: Iterable[Nifti1Extension] = (),
+    intent: str = "",
 ) -> None:
     """Writes a volume as a NIfTI file with the affine, orientation and units of its grid's file.
 
@@ -89,6 +90,7 @@ def write_volume(
         note: the header's description (``descrip``), of at most 79 ASCII characters. That of the
             grid's own file is dropped: it described that file.
         extensions: of the header, such as a table of labels; those of the grid's own are dropped.
+        intent: the header's ``intent_name``, of at most 16 ASCII characters; likewise.
 
     >>> write_volume("mask.nii.gz", prediction.mask)
     """
@@ -98,6 +100,7 @@ def write_volume(
         raise TypeError("write_volume needs the grid of the voxels")
     stored, header = grid.to_stored(voxels), file_header(grid, voxels.dtype, slope, note)
     header.set_data_shape(stored.shape)
+    header["intent_name"] = intent
     header.extensions.extend(extensions)
     header["vox_offset"] += header.extensions.get_sizeondisk()
     dtype = header.get_data_dtype()  # in the header's byte order

@@ -14,6 +14,7 @@ import pytest
 from phantoms import simple_case
 
 from liverlib.cli.main import main
+from liverlib.core.verdict import Quality
 from liverlib.inference.segmenter import Segmenter
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.volume import Volume
@@ -29,7 +30,10 @@ class Threshold:
     def predict(self, scan: Volume) -> SimpleNamespace:
         mask = Volume((scan.voxels > 80).astype(np.uint8), scan.grid, scan.name)
         return SimpleNamespace(
-            mask=mask, grid=scan.grid, probability=lambda least: mask.voxels * 255
+            mask=mask,
+            grid=scan.grid,
+            probability=lambda least: mask.voxels * 255,
+            quality=Quality(),
         )
 
 

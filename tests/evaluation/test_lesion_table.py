@@ -10,7 +10,12 @@ from liverlib.cli.main import main
 from liverlib.core.arrays import Box
 from liverlib.core.errors import LiverlibError
 from liverlib.core.text import NOT_MEDICAL
-from liverlib.evaluation.lesion_table import find_lesions, longest_diameter, measure_lesions
+from liverlib.evaluation.lesion_table import (
+    MeasuredLesion,
+    find_lesions,
+    longest_diameter,
+    measure_lesions,
+)
 from liverlib.evaluation.surface_distance import surface
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import read_scan
@@ -43,6 +48,9 @@ class FixedPrediction:
     def probability(self, least: int, box: Box | None = None) -> np.ndarray:
         assert least == 2
         return self.tumour if box is None else self.tumour[box]
+
+    def chance(self, lesion: MeasuredLesion) -> float:
+        return lesion.probability / 2
 
 
 def test_a_ball_measures_what_a_ball_measures(pair):
@@ -120,6 +128,7 @@ def test_a_predictions_probabilities_are_averaged_over_each_lesion(pair):
         ball, speck = table.lesions
         assert ball.probability == pytest.approx(0.9, abs=3e-3)
         assert speck.probability == pytest.approx(0.8, abs=3e-3)
+        assert ball.chance == ball.probability / 2
         assert table.tumour_ml_each == (3.9, 4.6)
         assert table.tumour_ml == measure_lesions(*pair).tumour_ml
 

@@ -131,7 +131,7 @@ def test_a_changed_label_makes_another_run(dataset):
     assert Run(data=dataset).folder.name != name
 
 
-def test_a_mask_lies_on_the_scans_grid(dataset, tmp_path, capsys):
+def test_a_mask_lies_on_the_scans_grid(dataset, tmp_path, capsys, believed):
     run(dataset)
     scan = dataset / "imagesTr" / "liver_4.nii.gz"
     assert main(["segment", str(scan), "-o", str(tmp_path / "mask.nii.gz")]) == 0
@@ -142,7 +142,7 @@ def test_a_mask_lies_on_the_scans_grid(dataset, tmp_path, capsys):
     assert "Not a medical device" in capsys.readouterr().out
 
 
-def test_a_folder_of_scans_becomes_a_folder_of_masks(dataset, tmp_path):
+def test_a_folder_of_scans_becomes_a_folder_of_masks(dataset, tmp_path, believed):
     run(dataset)
     images = dataset / "imagesTr"
     assert main(["segment", str(images), "-o", str(tmp_path / "masks")]) == 0

@@ -29,6 +29,7 @@ def write_seg(
     folder: str | Path,
     series: str | None = None,
     note: Callable[[bytes], str] = lambda pixels: "",
+    verdict: str = "",
 ) -> None:
     """Writes a mask of classes as two binary segments, Liver (tumours included) and Tumour.
 
@@ -36,6 +37,7 @@ def write_seg(
     their patient, study and frame of reference, and each of its frames refers to its slice. An
     empty UID of the study or the series, as anonymising leaves it, is replaced by a new one.
     `note` makes the image comments from the packed pixels.
+    `verdict` on the mask ends the description of its content.
     Raises `LiverlibError` without highdicom, and for a mask that is not on the slices' grid.
     """
     hd, dcmread, codes = _highdicom()
@@ -63,7 +65,7 @@ def write_seg(
             manufacturer_model_name="liverlib",
             software_versions=__version__,
             device_serial_number="none",
-            content_description="Liver and tumour, by a network",
+            content_description=f"Liver and tumour, by a network{verdict and ': '}{verdict}",
             series_description=f"liverlib: {NOT_MEDICAL}"[:64],
         )
     except (AttributeError, ValueError, TypeError, KeyError) as error:

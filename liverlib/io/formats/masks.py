@@ -38,6 +38,7 @@ def write_mask(
     note: Note = lambda content: "",
     slices: str | Path | None = None,
     series: str | None = None,
+    verdict: str = "",
 ) -> None:
     """Writes a mask of classes in the format that the path's ending names.
 
@@ -50,6 +51,7 @@ def write_mask(
         note: makes what the header says, in at most 69 ASCII characters, from what the file holds.
         slices: the folder of the segmented DICOM slices, for DICOM.
         series: which of several in that folder.
+        verdict: on the mask, in at most 16 ASCII characters, for NIfTI and DICOM.
 
     >>> write_mask("mask.nii.gz", prediction.mask)
     """
@@ -57,7 +59,8 @@ def write_mask(
     if kind in ("nii", "nii.gz"):
         from .label_tables import label_extension
 
-        write_volume(path, mask, note=text, extensions=[label_extension()])
+        extensions = [label_extension()]
+        write_volume(path, mask, note=text, extensions=extensions, intent=verdict)
     elif kind == "seg.nrrd":
         from .seg_nrrd import write_seg_nrrd
 
@@ -65,7 +68,7 @@ def write_mask(
     elif kind == "dcm" and slices:
         from .dicom_seg import write_seg
 
-        write_seg(path, mask, slices, series, lambda pixels: note([pixels]))
+        write_seg(path, mask, slices, series, lambda pixels: note([pixels]), verdict)
     elif kind in ("stl", "glb"):
         from . import surfaces
 

@@ -15,6 +15,11 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; --warn: #d55e00; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 .warn { border-left: 4px solid var(--warn); padding: .3rem .8rem; background: var(--soft); }
+.verdict { border-left: 8px solid; padding: .5rem .8rem; margin: 1rem 0; background: var(--soft); }
+.verdict ul { margin: .3rem 0 0; padding-left: 1.2rem; }
+.expected { border-color: #009e73; }
+.look { border-color: #e69f00; }
+.unused { border-color: #d55e00; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 caption { text-align: left; caption-side: bottom; font-size: .85rem; opacity: .8; }

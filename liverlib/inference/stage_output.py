@@ -1,0 +1,29 @@
+"""The outcome of one stage for a scan, in its small cube."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from liverlib.core.arrays import Box
+from liverlib.preprocessing.cube import Cube
+
+
+@dataclass(frozen=True, eq=False)
+class StageOutput:
+    """One stage's outcome for a scan.
+
+    `probabilities` (N, 2, S, S, S) float32 are of liver or tumour, and of tumour, by each network
+    and each test-time augmentation. `kept` (2, S, S, S) is their mean after post-processing, and
+    `box` lies around its liver, in the scan's voxels; None where there is no liver.
+    """
+
+    cube: Cube
+    probabilities: np.ndarray
+    kept: np.ndarray
+    box: Box | None
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """The mean probabilities (2, S, S, S), before post-processing."""
+        return self.probabilities.mean(axis=0)
