@@ -58,12 +58,16 @@ class CoarseLiver:
         return np.array([high - low for low, high in self._ranges]) * self.voxel_mm
 
     @cached_property
-    def ends(self) -> tuple[bool, bool]:
-        """Whether it reaches the scan's lowest and highest slice."""
-        side, height = self.output.cube.box[2], self.inside.sum(axis=(0, 1))
-        return bool(side.start == 0 and height[:2].any()), bool(
-            side.stop == self.output.cube.shape[2] and height[-2:].any()
-        )
+    def ends(self) -> list[tuple[bool, bool]]:
+        """Whether it reaches the scan's first and last voxel along each axis."""
+        found = []
+        for axis, (side, size) in enumerate(
+            zip(self.output.cube.box, self.output.cube.shape, strict=True)
+        ):
+            counts = self.inside.sum(axis=tuple({0, 1, 2} - {axis}))
+            first, last = bool(counts[:2].any()), bool(counts[-2:].any())
+            found.append((side.start == 0 and first, side.stop == size and last))
+        return found
 
     @cached_property
     def hu(self) -> float:
@@ -108,21 +112,23 @@ def _of_certainty(liver: CoarseLiver) -> Iterator[Reason]:
 
 
 def _of_size(liver: CoarseLiver) -> Iterator[Reason]:
-    cut, size = any(liver.ends), " × ".join(f"{mm:.0f}" for mm in liver.extents)
-    if cut:
-        ends = [name for name, at in zip(("lower", "upper"), liver.ends, strict=True) if at]
-        text = (
-            f"The liver reaches the scan's {' and '.join(ends)} end: it may be cut off there, and "
-        )
+    """An extent that the scan cuts is a lower bound of the liver's."""
+    cut = [any(ends) for ends in liver.ends]
+    names = ("left", "right"), ("back", "front"), ("lower", "upper")
+    pairs = zip(names, liver.ends, strict=True)
+    at = [name for named, ends in pairs for name, there in zip(named, ends, strict=True) if there]
+    if at:
+        text = f"The liver reaches the scan's {' and '.join(at)} end: it may be cut off there, and "
         yield Reason("partial", text + "volumes are lower bounds.", AS_EXPECTED)
-    ratio = liver.extents[2] / np.sqrt(liver.extents[:2].prod())
-    low, high = HEIGHT_RATIO
-    too_large = any(mm > most for mm, (_, most) in zip(liver.extents, LIVER_MM, strict=True))
-    too_small = any(mm < least for mm, (least, _) in zip(liver.extents, LIVER_MM, strict=True))
-    odd = ratio > high or (ratio < low and not cut)
-    if too_large or odd or (too_small and not cut):
+    size = " × ".join(f"{mm:.0f}" for mm in liver.extents)
+    bounds = list(zip(liver.extents, LIVER_MM, cut, strict=True))
+    too_large = any(mm > most for mm, (_, most), _ in bounds)
+    too_small = any(mm < least for mm, (least, _), by_scan in bounds if not by_scan)
+    ratio, (low, high) = liver.extents[2] / np.sqrt(liver.extents[:2].prod()), HEIGHT_RATIO
+    odd = (ratio > high and not any(cut[:2])) or (ratio < low and not cut[2])
+    if too_large or too_small or odd:
         text = f"By its header the liver is {size} mm (wide, deep, high); about 180 × 170 × 150 mm "
         yield Reason("spacing", text + "is usual. The voxel size may be wrong: check the header.")
-    elif liver.ml > LIVER_ML[1] or (liver.ml < LIVER_ML[0] and not cut):
+    elif liver.ml > LIVER_ML[1] or (liver.ml < LIVER_ML[0] and not any(cut)):
         text = f"The liver holds {liver.ml:.0f} ml; usual are 900 to 3,100. {LOOK}"
         yield Reason("liver", text, LOOK_CLOSELY)

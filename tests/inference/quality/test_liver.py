@@ -33,7 +33,7 @@ def test_it_is_measured_by_the_header():
     measured = liver()
     np.testing.assert_allclose(measured.extents, (160, 160, 140), atol=1e-6)
     assert measured.ml == pytest.approx(16 * 16 * 14)
-    assert measured.ends == (False, False)
+    assert measured.ends == [(False, False)] * 3
     assert measured.hu == pytest.approx(100, abs=1)
 
 
@@ -46,6 +46,12 @@ def test_one_that_the_scan_cuts_is_noted_and_as_expected(low, high, end):
     (note,) = check_liver(liver(low=(20, 12, low), high=(36, 28, high)))
     assert (note.cause, note.verdict) == ("partial", AS_EXPECTED)
     assert f"{end} end" in note.text and "lower bounds" in note.text
+
+
+def test_a_liver_that_the_scan_cuts_at_the_side_may_look_too_high_for_its_width():
+    part = {"low": (30, 12, 8), "high": (40, 28, 30)}
+    assert found(**part) == [("partial", AS_EXPECTED)]
+    assert ("spacing", LOOK_CLOSELY) in found(low=(25, 12, 8), high=(35, 28, 30))
 
 
 @pytest.mark.parametrize(
