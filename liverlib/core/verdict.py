@@ -28,7 +28,7 @@ class Quality:
     `liver_dice` holds the low end, the middle and the high end of an 80 % interval; None where
     nothing is predicted: without a liver, or for weights that the prediction was not fitted to.
 
-    >>> prediction.quality.verdict
+    >>> Quality().verdict
     'as expected'
     """
 
