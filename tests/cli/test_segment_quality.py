@@ -28,6 +28,7 @@ def doubted(monkeypatch):
     monkeypatch.setattr(
         "liverlib.inference.segmenter.examine_scan", lambda scan, *_: found.get(scan.name[:3], [])
     )
+    monkeypatch.setattr("liverlib.inference.segmenter.Calibration.of", lambda *_: None)
 
 
 def scan(path, offset=0):
