@@ -26,6 +26,8 @@ from dicom_files import CORONAL, write_series  # noqa: E402
 
 from liverlib.io.formats.dicom_seg import write_seg  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("believed")  # untrained weights find no liver
+
 CT = {
     "SOPClassUID": pydicom.uid.CTImageStorage, "StudyInstanceUID": "1.2.1", "PatientID": "7",
     "FrameOfReferenceUID": "1.2.9", "StudyID": "1", "PatientName": "A^B", "StudyDate": "20200101",
