@@ -139,7 +139,7 @@ def test_what_is_painted_comes_back_to_the_kernel(page, address, folder):
     frame.wait_for_function("sliceBrowser.session.edit.done === 2")
     page.keyboard.press("Control+z")
     at = frame.evaluate("sliceBrowser.state.at")
-    expected = stroke(label.voxels, scan.grid.affine, [at[:2] + [7]], 5, "axial", table("tumour"))
+    expected = stroke(label.voxels, scan.grid.affine, [[*at[:2], 7]], 5, "axial", table("tumour"))
     text = page.locator(".liverlib-editor textarea")
     page.wait_for_function("document.querySelector('.liverlib-editor textarea').value")
     shown = mask_of(frame)
