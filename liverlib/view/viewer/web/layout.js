@@ -13,10 +13,11 @@ const [HIGHEST_OF_THREE, HIGHEST_ALONE] = [400, 560]; // pixels, of a picture
 // All views at one scale, as large as the page is wide.
 export function arrange() {
   const shown = state.layout === "three" ? PLANE_NAMES : [state.layout];
+  byId("panes").classList.toggle("single", shown.length === 1);
+  byId("second-views").hidden = !state.side;
   const room = byId("views").clientWidth;
   const stacked = room < NARROW;
   for (const id of ["views", "second-views"]) byId(id).classList.toggle("stacked", stacked);
-  byId("second-views").hidden = !state.side;
   const scale = pixelsPerMm(shown, stacked, room);
   const pixels = (axis) => `${Math.max(1, Math.floor(lengthMm(axis) * scale))}px`;
   for (const view of views) {

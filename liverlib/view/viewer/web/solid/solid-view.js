@@ -12,7 +12,7 @@ const PAUSE = 150; // ms after a step, so that quick strokes are made into surfa
 const TURN = Math.PI / 24; // by a key
 const FREE = 0.01; // radians a pixel
 const STILL = 4; // pixels: less is a click
-const ALPHA = 0.35; // of the liver
+const ALPHA = 0.45; // of the liver
 
 const camera = { yaw: 0, pitch: 0 };
 const scene = { parts: [], centre: [0, 0, 0], half: 1, shift: 0, paint: null };
