@@ -12,6 +12,7 @@ import pytest
 from phantoms import simple_case
 
 from liverlib.cli.main import main
+from liverlib.core.verdict import Quality
 from liverlib.data import download
 from liverlib.inference.segmenter import Segmenter
 from liverlib.io.nifti import write_volume
@@ -66,6 +67,8 @@ def predict(self: Segmenter, scan: Volume) -> SimpleNamespace:
         grid=scan.grid,
         tumour_ml_each=(),
         probability=lambda least, box=None: noise if box is None else whole[box],
+        chance=lambda lesion: np.nan,
+        quality=Quality(),
     )
 
 

@@ -122,7 +122,9 @@ def files(tmp_path):
     return ["segment", str(tmp_path / "ct.nii.gz"), "--weights", str(tmp_path / "w.safetensors")]
 
 
-def test_the_command_writes_maps_and_a_report_and_tells_what_it_did(files, tmp_path, capsys):
+def test_the_command_writes_maps_and_a_report_and_tells_what_it_did(
+    files, tmp_path, capsys, believed
+):
     out = tmp_path / "masks" / "ct.nii.gz"
     more = ["--probabilities", "--tta", "--all-pieces", "--report", str(tmp_path / "report")]
     assert main([*files, "-o", str(out), *more]) == 0
@@ -145,7 +147,7 @@ def test_the_command_writes_maps_and_a_report_and_tells_what_it_did(files, tmp_p
     assert read_scan(out.parent / "probabilities" / "ct_liver.nii.gz").voxels.dtype == np.float32
 
 
-def test_by_default_the_command_writes_the_mask_alone(files, tmp_path, capsys):
+def test_by_default_the_command_writes_the_mask_alone(files, tmp_path, capsys, believed):
     out = tmp_path / "masks" / "ct.nii.gz"
     assert main([*files, "-o", str(out)]) == 0
     assert [path.name for path in out.parent.iterdir()] == ["ct.nii.gz"]

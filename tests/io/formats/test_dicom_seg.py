@@ -10,6 +10,7 @@ import pytest
 from liverlib.cli.main import main
 from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import to_dict
+from liverlib.core.verdict import Quality
 from liverlib.inference.segmenter import Segmenter
 from liverlib.io.dicom import read_dicom
 from liverlib.io.nifti import read_label
@@ -157,7 +158,7 @@ def test_a_segmentation_is_not_made_twice_and_a_changed_one_is_kept(tmp_path, mo
 
     def predict(self, scan):
         asked.append(scan.name)
-        return SimpleNamespace(mask=mask)
+        return SimpleNamespace(mask=mask, quality=Quality())
 
     monkeypatch.setattr(Segmenter, "predict", predict)
     path = tmp_path / "mask.dcm"
