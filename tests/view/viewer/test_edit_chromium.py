@@ -6,11 +6,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from chromium import launched, needs_chromium, opened
-from edit_twin import stroke, table
+from edit_twin import ball, smoothed, stroke, table
 
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import read_scan
 from liverlib.io.volume import Grid, Volume
+from liverlib.view.slices import HU_LEVELS, to_levels
 from liverlib.view.viewer.page import show
 
 pytestmark = needs_chromium()
@@ -139,3 +140,83 @@ def test_what_nobody_touches_comes_back_equal_to_the_bit(chromium, tmp_path, opt
         after = saved(page, tmp_path).read_bytes()
     assert gzip.decompress(before) == gzip.decompress(after)
     assert np.array_equal(read_label(tmp_path / "saved.nii.gz", like=scan).voxels, mask.voxels)
+
+
+def test_every_tool_works_by_a_click(chromium, tmp_path):
+    """Fill, smooth, delete and relabel where it is clicked; interpolation by its button."""
+    scan, mask = make_scan()
+    hole = (18, 16, 10)
+    given = mask.voxels
+    given[12:32, 10:28, 7:15] = 1
+    given[14:22, 12:20, 10] = 2
+    given[hole] = 1
+    file = show(scan, mask=mask, title="case").save(tmp_path / "page.html")
+    tumour, liver = given == 2, given > 0
+
+    def clicked(page, tool, voxel, **settings):
+        go_to(page, voxel, tool=tool, **settings)
+        page.mouse.click(*on_screen(page, "axial", voxel))
+        after = read_label(saved(page, tmp_path), like=scan).voxels
+        page.click("#undo")
+        return after
+
+    with opened(chromium, file) as page:
+        start(page, of="tumour")
+        filled = given.copy()
+        filled[hole] = 2
+        assert np.array_equal(clicked(page, "fill", hole), filled)
+        smooth = smoothed(tumour, "axial")
+        expected = np.where(smooth, 2, np.where(tumour, 1, given))
+        assert np.array_equal(clicked(page, "smooth", (15, 13, 10)), expected)
+        assert np.array_equal(clicked(page, "delete", (15, 13, 10)), np.where(tumour, 1, given))
+        assert np.array_equal(clicked(page, "delete", (28, 13, 10)), np.zeros_like(given))
+        assert np.array_equal(clicked(page, "relabel", (15, 13, 10)), np.where(tumour, 1, given))
+        expected = np.where(liver & ~tumour & (given == 1), 2, given)
+        assert (clicked(page, "relabel", (28, 13, 10)) == expected).mean() > 0.999
+        for z in (8, 13):
+            go_to(page, (27, 24, z), tool="brush", radius=3)
+            page.mouse.click(*on_screen(page, "axial", (27, 24, z)))
+        page.click("#interpolate")
+        after = read_label(saved(page, tmp_path), like=scan).voxels
+    disc = ball(SHAPE, scan.grid.affine, (27, 24, 8), 3, "axial")[:, :, 8]
+    for z in range(8, 14):
+        assert np.array_equal(after[..., z] == 2, tumour[..., z] | disc)
+
+
+def test_a_mask_is_begun_where_there_is_none(chromium, tmp_path):
+    scan, _ = make_scan("LAS")
+    file = show(scan, title="case").save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        start(page, tool="brush", of="liver", radius=7)
+        go_to(page, (20, 18, 9))
+        paint(page, "axial", [(20, 18, 9), (26, 18, 9)])
+        shown = page.evaluate("[sliceBrowser.state.show, document.querySelector('#show').value]")
+        after = read_label(saved(page, tmp_path), like=scan).voxels
+    assert shown == ["mask", "mask"]
+    path = [(20, 18, 9), (26, 18, 9)]
+    empty = np.zeros(SHAPE, np.uint8)
+    expected = stroke(empty, scan.grid.affine, path, 7, "axial", table("liver"))
+    assert np.array_equal(after, expected)
+
+
+def test_only_hounsfield_units_in_the_range_change_and_alt_wheel_resizes(chromium, tmp_path):
+    scan, mask = make_scan()
+    file = show(scan, mask=mask, title="case").save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        start(page, tool="brush", of="tumour", radius=5, ranged=True, low=0, high=100, inside=True)
+        go_to(page, (24, 20, 9))
+        page.mouse.click(*on_screen(page, "axial", (24, 20, 9)))
+        page.click("#undo")
+        page.keyboard.down("Alt")
+        page.mouse.move(*on_screen(page, "axial", (24, 20, 9)))
+        page.mouse.wheel(0, -100)
+        page.mouse.wheel(0, -100)
+        page.keyboard.up("Alt")
+        page.wait_for_function("sliceBrowser.state.radius === 6")
+        page.mouse.click(*on_screen(page, "axial", (24, 20, 9)))
+        after = read_label(saved(page, tmp_path), like=scan).voxels
+    hu = HU_LEVELS[to_levels(scan.voxels)]
+    allowed = (hu >= 0) & (hu <= 100)
+    changed = table("tumour", inside=True)
+    expected = stroke(mask.voxels, scan.grid.affine, [(24, 20, 9)], 6, "axial", changed, allowed)
+    assert np.array_equal(after, expected)

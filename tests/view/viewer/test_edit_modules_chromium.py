@@ -134,7 +134,7 @@ def test_a_hole_is_filled_and_an_open_one_is_refused(tab, of, plane):
     belongs = mask >= (1 if of == "liver" else 2)
     filled = 0
     for voxel in np.ndindex(*mask.shape):
-        if sum(voxel) % 3:
+        if (voxel[0] + 2 * voxel[1] + 3 * voxel[2]) % 10:
             continue
         after, answer = act(tab, mask, code, voxel=voxel, of=of, plane=plane)
         hole = piece(~belongs, voxel, plane)
@@ -176,7 +176,7 @@ def test_pieces_are_deleted_and_relabelled_whole(tab):
       return operations[values.tool](edit, at(values.voxel));
     }"""
     random = np.random.default_rng(0)
-    for voxel in random.integers(0, SHAPE, (25, 3)).tolist():
+    for voxel in random.integers(0, SHAPE, (12, 3)).tolist():
         value = mask[tuple(voxel)]
         after, answer = act(tab, mask, code, tool="relabelPiece", voxel=voxel)
         chosen = piece(mask == value, voxel) & (value > 0)
@@ -203,7 +203,7 @@ def test_a_piece_is_smoothed(tab, of, plane):
       return operations.smoothPiece(edit, at(values.voxel), values.of, rules, values.plane);
     }"""
     belongs = mask >= (1 if of == "liver" else 2)
-    for voxel in np.argwhere(belongs)[::37].tolist():
+    for voxel in np.argwhere(belongs)[::151].tolist():
         after, answer = act(tab, mask, code, voxel=voxel, of=of, plane=plane)
         inside = piece(belongs, voxel, plane)
         wanted = smoothed(inside, plane) & in_slice(mask, plane, voxel[AXIS[plane]] if plane else 0)
@@ -261,7 +261,7 @@ def test_slices_between_two_painted_ones_are_interpolated(tab, plane):
     assert np.array_equal(after, expected), np.argwhere(after != expected)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 999))
 def test_undo_and_redo_go_back_and_forth_to_the_bit(tab, seed):
     """Random strokes, fills and deletions: all undone is the original, all redone the result."""

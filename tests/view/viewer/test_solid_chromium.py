@@ -152,6 +152,7 @@ def test_the_surfaces_follow_what_is_painted(tab, tmp_path):
         triangles = "sliceBrowser.solid.scene.parts[0].mesh.triangles.length"
         before = page.evaluate(triangles)
         page.evaluate("sliceBrowser.change({ at: [18, 8, 9], tool: 'brush', solid: true })")
+        page.evaluate("document.activeElement.blur()")  # or Enter would press the button
         page.keyboard.press("Enter")
         page.wait_for_function(f"{triangles} > {before}")
         page.keyboard.press("z")

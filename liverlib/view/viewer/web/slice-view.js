@@ -55,12 +55,8 @@ function makePicture(plane) {
 }
 
 function makeOverlay() {
-  const make = (tag) => document.createElementNS("http://www.w3.org/2000/svg", tag);
-  const [svg, ruler, ellipse] = ["svg", "line", "ellipse"].map(make);
-  svg.setAttribute("viewBox", "0 0 100 100");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(ruler, ellipse);
+  const svg = byId("overlay").content.firstElementChild.cloneNode(true);
+  const [ruler, ellipse] = svg.children;
   return { svg, ruler, ellipse };
 }
 

@@ -88,7 +88,8 @@ function pushMiddle(vertices, field, i, offset, inside, x, y, z) {
   vertices.push(x + sx / crossings, y + sy / crossings, z + sz / crossings);
 }
 
-// A class as a mesh in mm: vertices, normals that point outwards, triangles.
+// A class as a mesh in mm: vertices, normals that point outwards, triangles, and how far vertices
+// are apart.
 export function meshOf(volume, shift, value, affine) {
   const { field, size, origin, factor } = shareField(volume, shift, value);
   const { vertices, triangles } = surfaceNet(field, size);
@@ -101,7 +102,8 @@ export function meshOf(volume, shift, value, affine) {
       vertices[i + k] = row[0] * x + row[1] * y + row[2] * z + row[3];
     }
   }
-  return { vertices, triangles, normals: normalsOf(vertices, triangles) };
+  const step = Math.max(...factor.map((f, axis) => f * Math.hypot(...affine.map((row) => row[axis]))));
+  return { vertices, triangles, normals: normalsOf(vertices, triangles), step };
 }
 
 function normalsOf(p, triangles) {

@@ -1,8 +1,8 @@
-// The same meshes where there is no WebGL2: their vertices as dots, the nearest on top.
+// The same meshes where there is no WebGL2: their vertices as dots that touch, the nearest on top.
 
 import { dot, viewAxes } from "./camera.js";
 
-const SIDE = 240; // pixels of the picture: enough for dots to touch
+const SIDE = 240; // pixels of the picture
 
 export function makeSplatPainter(canvas) {
   const context = canvas.getContext("2d");
@@ -26,20 +26,24 @@ export function makeSplatPainter(canvas) {
 // Lays one part over what is there, by its own depth.
 function layDots(pixels, { mesh, colour, alpha, lines }, { right, up, towards }, centre, half) {
   if (lines) return;
-  const { vertices, normals } = mesh;
+  const { vertices, normals, step } = mesh;
+  const dotSide = Math.ceil((step * SIDE) / (2 * half)) + 1;
   const depths = new Float32Array(SIDE * SIDE).fill(-Infinity);
   const lights = new Float32Array(SIDE * SIDE);
   for (let i = 0; i < vertices.length; i += 3) {
     const p = [0, 1, 2].map((k) => vertices[i + k] - centre[k]);
-    const x = Math.floor((SIDE / 2) * (1 + dot(p, right) / half));
-    const y = Math.floor((SIDE / 2) * (1 - dot(p, up) / half));
+    const x = Math.floor((SIDE / 2) * (1 + dot(p, right) / half) - dotSide / 2);
+    const y = Math.floor((SIDE / 2) * (1 - dot(p, up) / half) - dotSide / 2);
     const depth = dot(p, towards);
     const normal = [normals[i], normals[i + 1], normals[i + 2]];
     const light = 0.35 + 0.65 * Math.abs(dot(normal, towards) / (Math.hypot(...normal) || 1));
-    for (const at of [x + y * SIDE, x + 1 + y * SIDE, x + (y + 1) * SIDE, x + 1 + (y + 1) * SIDE]) {
-      if (!(x >= 0 && y >= 0 && x < SIDE - 1 && y < SIDE - 1) || depth <= depths[at]) continue;
-      depths[at] = depth;
-      lights[at] = light;
+    for (let row = Math.max(0, y); row < Math.min(SIDE, y + dotSide); row++) {
+      for (let column = Math.max(0, x); column < Math.min(SIDE, x + dotSide); column++) {
+        const at = column + row * SIDE;
+        if (depth <= depths[at]) continue;
+        depths[at] = depth;
+        lights[at] = light;
+      }
     }
   }
   for (let at = 0; at < depths.length; at++) {
