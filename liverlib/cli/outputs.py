@@ -168,7 +168,10 @@ def _masks(scans: Sequence[Path], output: Path, kind: str | None) -> list[Path]:
             "Name it so."
         )
     if "dcm" in (ending, kind) and (files := [scan for scan in scans if not scan.is_dir()]):
-        raise LiverlibError(f"{files[0]}: no DICOM folder, so its mask cannot be .dcm.")
+        raise LiverlibError(
+            f"{files[0]}: no DICOM folder, so its mask cannot be .dcm. "
+            "Name one that ends in .nii.gz."
+        )
     if ending:
         return [output]
     names = [volume_name(os.path.abspath(scan)) or "scan" for scan in scans]

@@ -156,7 +156,7 @@ def test_by_default_the_command_writes_the_mask_alone(files, tmp_path, capsys, b
 
 def test_a_dicom_mask_of_a_nifti_scan_is_refused_before_any_work(files, tmp_path, capsys):
     assert main([*files, "-o", str(tmp_path / "mask.dcm")]) == 2
-    assert "that of a DICOM folder as .dcm too" in capsys.readouterr().err
+    assert "no DICOM folder, so its mask cannot be .dcm" in capsys.readouterr().err
     assert not (tmp_path / "mask.dcm").exists()
 
 
