@@ -63,6 +63,7 @@ def test_what_a_page_sends_is_the_mask():
         sent(np.zeros((2, 2, 2))).replace("2,2,2", "2,2,3"),
         sent(np.zeros((2, 2, 2))).replace("2,2,2", "2,2,1"),
     ],
+    ids=range(10),  # gzip's time is in the texts
 )  # fmt: skip
 def test_what_is_no_mask_of_the_scan_is_refused(text):
     with pytest.raises(LiverlibError, match=r"no mask of this scan.*read_label"):
