@@ -1,7 +1,6 @@
 """What every test has: folders of its own, and the real scans beside the checkout."""
 
 import os
-import resource
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +42,7 @@ def small_disk(tmp_path, request) -> Iterator[Path]:
     """
     folder, size = tmp_path / "disk", getattr(request, "param", 1 << 18)
     folder.mkdir()
+    resource = pytest.importorskip("resource", reason="no small disk can be had here")
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
     if os.geteuid() == 0 and not subprocess.run(mount, capture_output=True).returncode:
         yield folder

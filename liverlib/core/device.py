@@ -1,7 +1,6 @@
 """The device to compute on, its precision, and the processes that share the work."""
 
 import os
-import resource
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -65,5 +64,11 @@ def peak_gb(device: torch.device) -> float:
     """Peak memory so far, in GB: of the GPU, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 1e9
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

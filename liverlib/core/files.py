@@ -68,7 +68,8 @@ def _full_disk_named(path: Path, temporary: Path) -> Iterator[None]:
     except Exception as error:
         words = str(error)
         if getattr(error, "errno", None) in FULL or any(os.strerror(n) in words for n in FULL):
-            temporary.unlink(missing_ok=True)  # its room counts as free
+            with suppress(OSError):  # Windows removes no file that a writer still holds open
+                temporary.unlink(missing_ok=True)  # its room counts as free
             raise _no_room(path, error) from error
         raise
 
@@ -111,13 +112,13 @@ def size_on_disk(path: Path) -> int:
 def write_json(path: str | Path, content: object) -> None:
     """Writes `content` as indented JSON, atomically; NaN and infinity become null."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(_finite(content), indent=2) + "\n")
+        temporary.write_text(json.dumps(_finite(content), indent=2) + "\n", "utf-8")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
     """The object in a JSON file; raises `LiverlibError` where it is missing or not JSON."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise LiverlibError(
             f"{path}: cannot be read as JSON ({error}). Delete it and run the step again."

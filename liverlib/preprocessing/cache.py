@@ -169,7 +169,7 @@ def _known(case: Case, settings: CubeSettings, folder: Path) -> Path | None:
     if case.cubes_alone:
         return streamed_cube(case, settings, folder)
     with suppress(LiverlibError, FileNotFoundError):  # told when the case's turn comes
-        contents = tuple(_note(file, folder).read_text() for file in case.files)
+        contents = tuple(_note(file, folder).read_text("utf-8") for file in case.files)
         path = _path(case, settings, folder, contents)
         return path if _intact(path) else None
     return None
@@ -196,12 +196,12 @@ def _content(file: Path, folder: Path) -> str:
     """SHA-256 of a file; noted, so that it need not be read again while it stays as it is."""
     note = _note(file, folder)
     if note.is_file():
-        return note.read_text()
+        return note.read_text("utf-8")
     with open(file, "rb") as opened:
         content = hashlib.file_digest(opened, "sha256").hexdigest()
     if time.time_ns() - max(_stat(file)[1:3]) > FRESH:
         with atomic(note) as temporary:
-            temporary.write_text(content)
+            temporary.write_text(content, "utf-8")
     return content
 
 

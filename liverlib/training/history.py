@@ -33,7 +33,7 @@ def advice(history: History, epochs: int) -> str:
 
 def write_history(path: Path, history: History) -> None:
     """The rows as CSV, atomically."""
-    with atomic(path) as temporary, open(temporary, "w", newline="") as file:
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(history[0]))
         writer.writeheader()
         writer.writerows(history)
@@ -42,7 +42,7 @@ def write_history(path: Path, history: History) -> None:
 def read_history(path: str | Path) -> History:
     """The rows of a ``history.csv``; raises `LiverlibError` where it is cut off or no such file."""
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text("utf-8")
         rows = [
             {key: float(value) for key, value in row.items()}
             for row in csv.DictReader(text.splitlines())

@@ -236,7 +236,7 @@ def _history(history: Epochs | str | Path) -> list[Mapping[str, float]]:
     if not isinstance(history, str | Path):
         return list(history)
     try:
-        with open(history, newline="") as file:
+        with open(history, newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
             return [{key: float(value or "nan") for key, value in row.items()} for row in rows]
     except (OSError, ValueError) as error:

@@ -1,10 +1,14 @@
 """A short run of the command lines' fuzzer, and that it sees what goes wrong."""
 
+import signal
+
 import fuzz_commands
 import pytest
 
 from liverlib.core import settings
 from liverlib.pipeline import checks
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no alarms here")
 
 
 def test_command_lines_are_done_as_asked_or_refused():

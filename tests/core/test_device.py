@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -36,6 +37,14 @@ def test_of_several_processes_the_first_is_the_main_process(monkeypatch):
 def test_a_process_alone_waits_for_nobody():
     with main_first():
         assert 0 < peak_gb(CPU) < 1000
+
+
+def test_where_a_system_lacks_resource_psutil_tells_the_peak(monkeypatch):
+    """On Windows; psutil has `peak_wset` there alone, so it is a stand-in here."""
+    told = SimpleNamespace(memory_info=lambda: SimpleNamespace(peak_wset=3_000_000_000))
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setitem(sys.modules, "psutil", SimpleNamespace(Process=lambda: told))
+    assert peak_gb(CPU) == 3
 
 
 @pytest.mark.parametrize("package", ["core", "io", "data"])

@@ -6,6 +6,7 @@ import multiprocessing
 import random
 import shutil
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from liverlib.core.errors import LiverlibError
 from liverlib.data import download, remote_tar, transfer
 from liverlib.data.cases import find_cases
 from liverlib.data.remote_tar import Remote, tar_members
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no forkserver, no SIGKILL")
 
 
 def status(code):
@@ -131,6 +134,7 @@ def test_a_broken_file_that_was_broken_on_the_way_is_fetched_again(web, dataset,
     assert content(tmp_path) == only(dataset, 0)
 
 
+@POSIX
 def test_killed_at_twenty_random_moments_it_goes_on_where_it_was(web, dataset, tmp_path):
     """A moment is the n-th request of the server, n at random."""
     block, workers, chance = 1024, 2, random.Random(0)
@@ -162,6 +166,7 @@ def test_killed_at_twenty_random_moments_it_goes_on_where_it_was(web, dataset, t
     assert own <= sent <= own + kills * workers * block
 
 
+@POSIX
 def test_a_scan_that_was_named_before_its_label_is_no_case_and_comes_no_second_time(
     web, dataset, tmp_path
 ):

@@ -110,6 +110,7 @@ def test_patches_that_the_network_cannot_halve_are_refused_at_once(cubes, tmp_pa
 # --- what it goes on from ------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no forkserver, no SIGKILL")
 def test_twenty_kills_leave_the_weights_of_an_undisturbed_training(cubes, tmp_path):
     """Kill −9 at random steps, each time going on from what the last process left."""
     settings = quick(epochs=7, steps=6)

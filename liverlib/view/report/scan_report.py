@@ -67,7 +67,7 @@ def write_scan_report(
     content = scan_page(scan, mask, table, quality, origin)
     with atomic(html) as temporary:
         temporary.write_text(content, encoding="utf-8")
-    with atomic(rows) as temporary, open(temporary, "w", newline="") as file:
+    with atomic(rows) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         totals = "; ".join(" ".join(row).strip() for row in _totals(table))
         file.write(f"# {NOT_MEDICAL}\n# {totals}\n")
         if quality:
