@@ -14,7 +14,7 @@ from liverlib.data.cases import Case, find_cases, labelled
 from liverlib.io.nifti import read_label, volume_name
 from liverlib.io.scan import read_scan
 from liverlib.io.volume import Volume
-from liverlib.pipeline.paths import home
+from liverlib.pipeline.paths import data_folder
 from liverlib.synthesis.phantom import body
 from liverlib.synthesis.phantom.body import PHASES, LiverAnatomy
 from liverlib.synthesis.phantom.dataset import write_phantoms
@@ -65,7 +65,7 @@ def write_case(folder: Path, slices: int, kinds: Sequence[str] = (".nii.gz",)) -
 
 def hard_phantoms(settings: PhantomSettings = HARD) -> list[Case]:
     """Phantoms in which organs beside the liver, and the muscles, have its HU."""
-    folder = home() / "data" / f"hard phantoms {digest(settings, ALIKE)}" / "Task03_Liver"
+    folder = data_folder() / f"hard phantoms {digest(settings, ALIKE)}" / "Task03_Liver"
     with patch.dict(body.TISSUE_HU, dict.fromkeys(ALIKE, body.TISSUE_HU["liver"])):
         write_phantoms(folder, settings, workers=1)  # in this process, where the patch holds
     return labelled(find_cases(folder))

@@ -26,7 +26,7 @@ from liverlib.core.files import atomic
 from liverlib.core.parallel import in_processes
 from liverlib.models import unet
 from liverlib.models.losses import class_targets, dice_cross_entropy
-from liverlib.pipeline.paths import home, phantoms
+from liverlib.pipeline.paths import data_folder, phantoms
 from liverlib.preprocessing.cache import prepare
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings
 from liverlib.synthesis.phantom.phantom import PhantomSettings
@@ -109,7 +109,7 @@ def main() -> None:
     cubes = prepare(
         [case for case in phantoms(PhantomSettings()) if case.label],
         CubeSettings(size=64, crop="liver", window=ROI_WINDOW),
-        home() / "data" / "cubes",
+        data_folder() / "cubes",
     )
     most, seeds = len(cubes) - HELD_OUT, range(options.seeds)
     wanted = [(name, seed, most) for name in options.only for seed in seeds]

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from report import Report
 
 from liverlib.core.arrays import content_box
-from liverlib.pipeline.paths import home
+from liverlib.pipeline.paths import data_folder
 from liverlib.synthesis.label_maps import ORGANS, LabelMapSettings, write_label_maps
 
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--maps", type=int, default=60)
     options = parser.parse_args()
     settings = LabelMapSettings(count=options.maps)
-    paths = write_label_maps(home() / "data" / "label_maps", settings)
+    paths = write_label_maps(data_folder() / "label_maps", settings)
     livers = [measures(load_file(path), settings.spacing) for path in paths]
     livers = [liver for liver in livers if liver["liver, ml"] > SMALLEST_ML]
     with Report(__file__) as report:

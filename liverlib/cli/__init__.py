@@ -8,6 +8,7 @@ __all__ = [
     "options",
     "outputs",
     "segment",
+    "start",
     "telling",
     "train",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from liverlib.core.errors import SomeFailed
 from liverlib.core.files import read_json, size_on_disk
 from liverlib.data.cases import find_dataset, labelled, present
-from liverlib.pipeline.paths import home
+from liverlib.pipeline.paths import data_folder, home
 from liverlib.pipeline.run import Run
 from liverlib.preprocessing.cache import cube_groups, folder_of, prune
 from liverlib.preprocessing.cache import prepare as prepare_cubes
@@ -31,7 +31,7 @@ def prepare(options: argparse.Namespace) -> None:
     if options.data:
         print(find_dataset(options.data))
     run = Run(settings_of(options), options.data)
-    cases, folder = labelled(run.cases)[options.shard], home() / "data" / "cubes"
+    cases, folder = labelled(run.cases)[options.shard], data_folder() / "cubes"
     failures = []
     for stage in run.stages:
         settings = run.cube(stage)
@@ -55,7 +55,7 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
 
 def cache(options: argparse.Namespace) -> None:
     """What the cache of cubes holds; with --prune, less of it."""
-    folder = home() / "data" / "cubes"
+    folder = data_folder() / "cubes"
     if options.prune is not None:
         print(f"freed {prune(folder, options.prune) / 1e6:.0f} MB")
     groups = cube_groups(folder)
@@ -100,16 +100,16 @@ def download(options: argparse.Namespace) -> None:
     from liverlib.preprocessing.stream import fetch_cubes
 
     cases = options.cases[0] if len(options.cases) == 1 else options.cases
-    url, to = options.url or TASK03, options.to or home() / "data" / "Task03_Liver"
+    url, to = options.url or TASK03, options.to or data_folder() / "Task03_Liver"
     if options.into_cubes:
-        run, folder = Run(settings_of(options)), home() / "data" / "cubes"
+        run, folder = Run(settings_of(options)), data_folder() / "cubes"
         kinds = [run.cube(stage) for stage in run.stages]
         print(f"{len(fetch_cubes(cases, url, to, kinds, folder))} cubes: {short(folder)}")
-        print(find_dataset(to))
     else:
         to = fetch(cases, url, to)
-        print(f"labels: {short(to / 'labels')}" if cases == "labels" else find_dataset(to))
-    print(LICENCE)
+    if cases != "labels":
+        print(find_dataset(to))
+    print(f"{LICENCE}\ndata      {short(to / 'labels' if cases == 'labels' else to)}")
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:

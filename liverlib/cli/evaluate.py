@@ -40,10 +40,9 @@ def evaluate(options: argparse.Namespace) -> None:
             f"{error}\nThe measures lack these{kept}. Mend them, or move these predictions away "
             "and score the others: --subset."
         ) from error
-    print(summary)
+    print(f"{summary}\n{NOT_MEDICAL}")
     if options.output:
-        print(f"\nresults   {short(summary.save(options.output))}")
-    print(NOT_MEDICAL)
+        print(f"results   {short(summary.save(options.output))}")
 
 
 def _refuse_strangers(folder: Path, overwrite: bool) -> None:

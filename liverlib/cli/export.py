@@ -37,6 +37,5 @@ def export(options: argparse.Namespace) -> None:
         write = onnx_folder.write_onnx_folder
     else:
         write = bundle.write_bundle if options.monai else hub.write_hub_folder
-    for path in write(folder, weights):
-        print(short(path))
-    print(NOT_MEDICAL)
+    print("\n".join([*(str(short(path)) for path in write(folder, weights)), NOT_MEDICAL]))
+    print(f"results   {short(folder)}")

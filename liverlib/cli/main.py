@@ -9,10 +9,11 @@ from liverlib import __version__
 from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.core.text import NOT_MEDICAL
 
-from . import data, evaluate, export, segment, train
+from . import data, evaluate, export, segment, start, train
 
 EXAMPLES = """\
 examples:
+  liverlib demo                                  a first result, from a synthetic CT
   liverlib run                                   phantoms → cubes → training → scores → report
   liverlib run --data my_scans --run first       the same on a folder of your own labelled scans
   liverlib run --roi.epochs 30 --cube.size 96    any field of any settings
@@ -28,6 +29,8 @@ exit codes:
   130 stopped with Ctrl-C
 """
 COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds its arguments
+    "demo": (start.demo, start.add_demo),
+    "notebooks": (start.notebooks, start.add_notebooks),
     "run": (train.run, train.add_run),
     "train": (train.train, train.add_train),
     "prepare": (data.prepare, data.add_prepare),
@@ -39,6 +42,15 @@ COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds i
     "lesions": (segment.lesions, segment.add_lesions),
     "evaluate": (evaluate.evaluate, evaluate.add_evaluate),
     "export": (export.export, export.add_export),
+    "where": (start.where, start.add_where),
+    "completion": (start.completion, start.add_completion),
+}
+GROUPS = {  # the commands by what one wants, as --help lists them
+    "to see what it does": "demo notebooks",
+    "to segment scans": "segment lesions evaluate export",
+    "to train networks": "run train",
+    "to get and prepare data": "download check phantoms prepare cache",
+    "to look after this program": "where completion",
 }
 
 
@@ -70,12 +82,24 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"liverlib {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        required=True, title="commands", description=_listed(), metavar="COMMAND",
+        help="its options: liverlib COMMAND --help",
+    )  # fmt: skip
     for name, (function, add_arguments) in COMMANDS.items():
-        command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command = commands.add_parser(name, description=function.__doc__)
         add_arguments(command)
-        command.set_defaults(command=function)
+        command.set_defaults(command=function, parser=parser)
     return parser
+
+
+def _listed() -> str:
+    """The commands in their groups, each with its sentence."""
+    lines = []
+    for title, names in GROUPS.items():
+        lines.append(f"{title}:")
+        lines += [f"  {name:11} {COMMANDS[name][0].__doc__}" for name in names.split()]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,9 @@ def segment(options: argparse.Namespace) -> int:
     print(f"weights {', '.join(str(short(path)) for path in weights)}. {NOT_MEDICAL}")
     tell_failures(failures, len(jobs))
     unused = tell_qualities(qualities) and not options.anyway
+    if any(job.mask.exists() for job in jobs):
+        places = [str(short(path)) for path in (options.output, options.report) if path]
+        print(f"results   {', '.join(places)}")
     if failures:
         return 2 if len(failures) == len(jobs) else 1
     return 3 if unused else 0

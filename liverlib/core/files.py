@@ -109,6 +109,12 @@ def size_on_disk(path: Path) -> int:
     return getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512
 
 
+def folder_size(folder: Path) -> int:
+    """Bytes that the files below a folder occupy on the disk; links count nothing."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(map(size_on_disk, files))
+
+
 def write_json(path: str | Path, content: object) -> None:
     """Writes `content` as indented JSON, atomically; NaN and infinity become null."""
     with atomic(path) as temporary:

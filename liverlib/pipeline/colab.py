@@ -11,7 +11,7 @@ from pathlib import Path
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
 
-from .paths import home
+from .paths import data_folder, home
 
 DRIVE = Path("/content/drive")
 
@@ -35,8 +35,8 @@ def use_drive(folder: str = "MyDrive/liverlib") -> Path:
         here.symlink_to(kept / "results", target_is_directory=True)
     if (kept / "data.tar").is_file():
         with tarfile.open(kept / "data.tar") as archive:
-            missing = [file for file in archive if not (home() / "data" / file.name).exists()]
-            archive.extractall(home() / "data", missing, filter="data")
+            missing = [file for file in archive if not (data_folder() / file.name).exists()]
+            archive.extractall(data_folder(), missing, filter="data")
     return kept
 
 
@@ -44,6 +44,6 @@ def keep_data(folder: str = "MyDrive/liverlib") -> Path:
     """Writes ``data/`` to the mounted Drive, as one archive that `use_drive` unpacks; its path."""
     path = DRIVE / folder / "data.tar"
     with atomic(path) as temporary, tarfile.open(temporary, "w") as archive:
-        for file in sorted((home() / "data").iterdir()):
+        for file in sorted(data_folder().iterdir()):
             archive.add(file, file.name)
     return path

@@ -13,7 +13,7 @@ from liverlib.synthesis.label_maps import write_label_maps
 from liverlib.training.sampler import PatchSampler
 from liverlib.training.settings import TrainSettings
 
-from .paths import home
+from .paths import data_folder
 from .presets import RunSettings
 
 
@@ -25,7 +25,7 @@ def patches(settings: RunSettings, stage: str, cubes: Sequence[Path]) -> PatchSa
 def synthetic(settings: RunSettings, stage: str, cube: CubeSettings) -> SyntheticScans:
     """Synthetic scans of the settings' label maps, which are made where they are missing."""
     maps, train = settings.synthesis, getattr(settings, stage)
-    paths = write_label_maps(home() / "data" / "label_maps", maps)
+    paths = write_label_maps(data_folder() / "label_maps", maps)
     return SyntheticScans(paths, maps.spacing, cube, *_sampling(train), device=best_device())
 
 

@@ -1,4 +1,8 @@
-"""Where things are kept: ``data/`` and ``results/``, and the phantoms that lie there."""
+"""Where things are kept: data, results and notebooks, and the phantoms that lie there.
+
+A checkout holds them all. An installed package keeps data in the user's cache, results in the
+folder that it is called in. LIVERLIB_HOME names another folder for both.
+"""
 
 import os
 from pathlib import Path
@@ -11,13 +15,33 @@ from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION, PhantomSettings
 
 from .presets import default_settings
 
+ROOT = Path(__file__).resolve().parents[2]  # of a checkout, or else where packages are installed
+
 
 def home() -> Path:
-    """What holds ``data/`` and ``results/``: LIVERLIB_HOME, the checkout, or this folder."""
+    """What holds ``results/``: LIVERLIB_HOME, the checkout, or this folder."""
     if chosen := os.environ.get("LIVERLIB_HOME"):
         return Path(chosen)
-    checkout = Path(__file__).resolve().parents[2]
-    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+    return ROOT if _is_checkout() else Path.cwd()
+
+
+def data_folder() -> Path:
+    """What is made or downloaded: ``data/`` in `home`, or the user's cache once installed."""
+    if os.environ.get("LIVERLIB_HOME") or _is_checkout():
+        return home() / "data"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("liverlib", appauthor=False)
+
+
+def notebooks() -> list[Path]:
+    """The project's notebooks: those of the checkout, or those in the package."""
+    folder = ROOT / "notebooks" if _is_checkout() else ROOT / "liverlib" / "notebooks"
+    return sorted(folder.glob("*.ipynb"))
+
+
+def _is_checkout() -> bool:
+    return (ROOT / "pyproject.toml").is_file()
 
 
 def results(name: str) -> Path:
@@ -30,5 +54,5 @@ def results(name: str) -> Path:
 def phantoms(settings: PhantomSettings | None = None, workers: int | None = None) -> list[Case]:
     """The cases of the phantom dataset with these settings, made where they are missing."""
     settings = settings or default_settings().phantom
-    folder = home() / "data" / "phantoms" / digest(settings, PHANTOM_VERSION) / "Task03_Liver"
+    folder = data_folder() / "phantoms" / digest(settings, PHANTOM_VERSION) / "Task03_Liver"
     return find_cases(write_phantoms(folder, settings, workers))

@@ -22,7 +22,7 @@ from liverlib.preprocessing.cache import contents, prepare
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings
 from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION
 
-from .paths import home, phantoms, results
+from .paths import data_folder, phantoms, results
 from .presets import STAGES, RunSettings, default_settings
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Run:
 
     @property
     def _cubes(self) -> Path:
-        return home() / "data" / "cubes"
+        return data_folder() / "cubes"
 
     @cached_property
     def _described(self) -> dict:
@@ -235,7 +235,7 @@ class Run:
 
         if self.data and "check" not in self.seconds:
             with self._timed("check"):
-                check_cases(self.parts, self._cubes, home() / "data" / "checks", self.data)
+                check_cases(self.parts, self._cubes, data_folder() / "checks", self.data)
 
     def _claim(self) -> None:
         """Writes ``settings.json``, or makes sure that the one there says the same."""

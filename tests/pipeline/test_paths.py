@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from liverlib.pipeline.paths import home, phantoms
+from liverlib.pipeline import paths
+from liverlib.pipeline.paths import data_folder, home, phantoms
 from liverlib.synthesis.phantom.phantom import PhantomSettings
 
 
@@ -10,6 +11,21 @@ def test_home_is_chosen_or_the_checkout(own_home, monkeypatch):
     assert home() == own_home
     monkeypatch.delenv("LIVERLIB_HOME")
     assert home() == Path(__file__).parents[2]
+    assert data_folder() == home() / "data"
+
+
+def test_an_installed_package_keeps_data_in_the_users_cache(tmp_path, monkeypatch):
+    """The test stands in a folder of packages, where no pyproject.toml is."""
+    (tmp_path / "site-packages" / "liverlib" / "notebooks").mkdir(parents=True)
+    (tmp_path / "site-packages" / "liverlib" / "notebooks" / "01.ipynb").touch()
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "site-packages")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name, **_: tmp_path / "c" / name)
+    monkeypatch.chdir(tmp_path)
+    assert data_folder() == home() / "data"  # LIVERLIB_HOME holds everywhere
+    monkeypatch.delenv("LIVERLIB_HOME")
+    assert data_folder() == tmp_path / "c" / "liverlib"
+    assert home() == tmp_path
+    assert [path.name for path in paths.notebooks()] == ["01.ipynb"]
 
 
 def test_phantoms_of_other_settings_lie_in_another_folder_and_are_made_once(own_home):
