@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --disable-pip-version-check --quiet
 TORCH   = $(shell grep '^torch==' requirements.lock)
 
-.PHONY: install run lab test notebooks fuzz test-colab weights clean
+.PHONY: install run lab test notebooks fuzz test-colab weights address clean
 
 install: $(VENV)/.ready
 
@@ -51,6 +51,10 @@ weights: $(VENV)/.ready
 		--then results/finetune -o liverlib/weights/pretrained.safetensors
 	$(BIN)/python benchmarks/weights/quality.py
 
+# The project's one address: links, badges, start cells, citation. make address URL= takes it away.
+address:
+	@$(PYTHON) tests/support/address.py "$(URL)"
+
 # The notebooks as in Colab: the versions it ships of what differs most, neither liverlib nor what
 # Colab lacks installed, alone in an empty folder, the project (its last commit) behind a git URL.
 test-colab: $(VENV)-colab/.ready
@@ -72,7 +76,7 @@ $(VENV)/.ready: $(BIN)/python pyproject.toml requirements.lock
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	$(PIP) -c requirements.lock -e ".[notebooks,dicom,formats,onnx,tensorboard,dev]"
+	$(PIP) -c requirements.lock -e ".[notebooks,dicom,formats,onnx,tensorboard,completion,dev]"
 	@touch $@
 
 COLAB = numpy==2.1.* nibabel==5.4.* ipywidgets==7.7.1 ipython==7.34.0 ipykernel==6.17.1 \
