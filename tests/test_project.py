@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from liverlib import __version__
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-HOME = PROJECT["project"]["urls"]["home"]
 
 
 def names(requirements):
@@ -49,6 +50,30 @@ def test_conda_and_make_point_to_the_one_list_of_dependencies():
     assert set(extras) == set(PROJECT["project"]["optional-dependencies"])
     makefile = (ROOT / "Makefile").read_text()
     assert '-c requirements.lock -e ".[notebooks]"' in makefile
+
+
+def test_one_number_is_the_version():
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    changes = (ROOT / "docs" / "changelog.md").read_text("utf-8")
+    assert re.findall(r"^## (.+)$", changes, re.MULTILINE)[0] == __version__
+    assert "version:" not in re.sub("cff-version:", "", (ROOT / "CITATION.cff").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("vendor.github-workflows", ".github/workflows/*.yml"),
+        ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/[!c]*.yml"),
+        ("vendor.citation-file-format", "CITATION.cff"),
+    ],
+)
+def test_what_web_services_read_is_as_their_schemas_say(schema, pattern):
+    files = sorted(map(str, ROOT.glob(pattern)))
+    tool = [sys.executable, "-m", "check_jsonschema", "--default-filetype", "yaml"]
+    done = subprocess.run(
+        [*tool, "--builtin-schema", schema, *files], capture_output=True, text=True
+    )
+    assert files and done.returncode == 0, done.stdout
 
 
 def test_ci_runs_the_readmes_test_command():
@@ -94,16 +119,9 @@ def test_there_are_seven_notebooks():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestNotebook:
-    def test_begins_with_title_badge_and_the_common_start_cell(self, path):
-        text = source(cells(path, "markdown")[0])
-        assert text.startswith("# ")
-        repository = HOME.removeprefix("https://github.com/")
-        assert (
-            f"colab.research.google.com/github/{repository}/blob/main/notebooks/{path.name}" in text
-        )
-        start = source(cells(path, "code")[0])
-        assert HOME in start
-        assert start == source(cells(NOTEBOOKS[0], "code")[0])
+    def test_begins_with_title_and_the_common_start_cell(self, path):
+        assert source(cells(path, "markdown")[0]).startswith("# ")
+        assert source(cells(path, "code")[0]) == source(cells(NOTEBOOKS[0], "code")[0])
 
     def test_keeps_outputs_of_a_real_run_and_nothing_else(self, path):
         notebook = json.loads(path.read_text())
