@@ -76,6 +76,18 @@ def test_what_web_services_read_is_as_their_schemas_say(schema, pattern):
     assert files and done.returncode == 0, done.stdout
 
 
+def test_containers_name_what_is_there():
+    folder = ROOT / ".devcontainer"
+    listed = re.findall(r"^!(.+)$", (folder / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
+    assert all((ROOT / name).exists() for name in listed)
+    forced = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert {"liverlib", "pyproject.toml", "README.md", "LICENSE", *forced} <= set(listed)
+    target = json.loads((folder / "devcontainer.json").read_text())["postCreateCommand"]
+    assert re.search(rf"^{target.removeprefix('make ')}:", (ROOT / "Makefile").read_text(), re.M)
+    binder = (ROOT / ".binder" / "requirements.txt").read_text().splitlines()
+    assert (ROOT / ".binder" / binder[1].removeprefix("-c ")).is_file()
+
+
 def test_ci_runs_the_readmes_test_command():
     assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
     assert "make test" in (ROOT / "README.md").read_text()
