@@ -65,6 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
+        if getattr(options, "device", "auto") != "auto":
+            from liverlib.core.device import use_device  # torch is imported when it is needed
+
+            use_device(options.device)
         return options.command(options) or 0
     except LiverlibError as error:
         print(f"liverlib: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,7 @@ def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """A run's data, name, preset and first weights, and all its settings."""
     add_data(parser)
+    add_device(parser)
     parser.add_argument(
         "--run", metavar="NAME", help="folder below results/ (default: by settings)"
     )
@@ -49,6 +51,14 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="labelled scans (default: phantoms)"
     )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """``--device``, where to compute."""
+    parser.add_argument(
+        "--device", type=_device, default="auto", metavar="D",
+        help="auto, cpu, cuda, cuda:1 or mps (default: auto, a GPU where there is one)",
+    )  # fmt: skip
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +124,12 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?|mps", text):
+        raise argparse.ArgumentTypeError("say auto, cpu, cuda, cuda:1 or mps")
+    return text
 
 
 def _yes_or_no(text: str) -> bool:

@@ -20,7 +20,7 @@ from liverlib.io.scan import find_scans, read_scan, scan_name
 from liverlib.io.volume import Volume
 
 from . import outputs
-from .options import add_series, short
+from .options import add_device, add_series, short
 from .outputs import Job, add_overwrite
 from .telling import made_how, tell_failures, tell_passed_over, tell_qualities, tell_quality
 
@@ -62,6 +62,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_overwrite(parser)
     add_series(parser)
+    add_device(parser)
 
 
 def segment(options: argparse.Namespace) -> int:

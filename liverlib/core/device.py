@@ -7,9 +7,31 @@ from typing import Any
 
 import torch
 
+from .errors import LiverlibError
+
+VARIABLE = "ACCELERATE_TORCH_DEVICE"  # Accelerate's own, so that training follows
+
+
+def use_device(name: str) -> None:
+    """Makes `best_device` take this device: auto, cpu, cuda, mps, or one of several GPUs, cuda:1.
+
+    Raises `LiverlibError` where the machine lacks it, and where several processes share the work.
+    """
+    if name == "auto":
+        return
+    kind, _, number = name.partition(":")
+    there = {"cpu": 1, "mps": int(torch.backends.mps.is_available())}
+    if int(number or 0) >= there.get(kind, torch.cuda.device_count()):
+        raise LiverlibError(f"--device {name}: torch finds none here. Choose auto, or cpu.")
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise LiverlibError(f"--device {name}: one for several processes. Leave it out.")
+    os.environ[VARIABLE] = name
+
 
 def best_device() -> torch.device:
-    """A GPU of NVIDIA's or Apple's where the machine has one, else the CPU."""
+    """The device in use, or else a GPU of NVIDIA's or Apple's, or else the CPU."""
+    if chosen := os.environ.get(VARIABLE):
+        return torch.device(chosen)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -6,13 +6,17 @@ import pytest
 import torch
 
 from liverlib.core.device import (
+    VARIABLE,
+    best_device,
     is_accurate,
     is_main,
     main_first,
     mixed_precision,
     peak_gb,
     precision,
+    use_device,
 )
+from liverlib.core.errors import LiverlibError
 
 CPU = torch.device("cpu")
 
@@ -32,6 +36,43 @@ def test_of_several_processes_the_first_is_the_main_process(monkeypatch):
     assert is_main()
     monkeypatch.setenv("RANK", "1")
     assert not is_main()
+
+
+def test_a_device_that_is_chosen_is_used(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "")  # put back afterwards
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    use_device("auto")
+    assert best_device() == torch.device("cuda")
+    use_device("cpu")
+    assert best_device() == CPU
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    use_device("cuda:1")
+    assert best_device() == torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:2", "mps"])
+def test_a_device_that_is_not_there_is_refused(name, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2 if ":" in name else 0)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    with pytest.raises(LiverlibError, match=f"--device {name}: torch finds none"):
+        use_device(name)
+
+
+def test_one_device_is_not_for_several_processes(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(LiverlibError, match="Leave it out"):
+        use_device("cpu")
+
+
+def test_accelerate_trains_on_the_device_that_is_chosen():
+    """In a process of its own, as Accelerate chooses once; meta is a device of every machine."""
+    code = (
+        "import os; from liverlib.core.device import VARIABLE, best_device;"
+        "os.environ[VARIABLE] = 'meta'; from accelerate import Accelerator;"
+        "print(Accelerator().device, best_device())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["meta", "meta"]
 
 
 def test_a_process_alone_waits_for_nobody():

@@ -58,18 +58,19 @@ GOOD_AND_BAD = {  # of other arguments
     "--data": (["dataset"], ["nowhere"]),
     "--workers": (["1", "2"], ["0", "-1", "1.5", "x", ""]),
     "--shard": (["1/1", "1/2"], ["0/2", "3/2", "1/0", "x", "1", ""]),
+    "--device": (["auto", "cpu"], ["gpu", "cuda:x", "cpu:0", ""]),
     "--prune": (["0", "1.5"], ["-1", "nan", "inf", "x", ""]),
     "--min-lesion-probability": (["0", "0.5", "1"], ["-0.1", "1.01", "nan", "inf", "x", ""]),
 }
 OPTIONS = {  # of the commands
-    "run": ("--run", "--preset", "--init", "--data"),
-    "train": ("--run", "--preset", "--init", "--data", "--stage"),
+    "run": ("--run", "--preset", "--init", "--data", "--device"),
+    "train": ("--run", "--preset", "--init", "--data", "--stage", "--device"),
     "prepare": ("--workers", "--shard"),
     "phantoms": (),
     "download": (),
     "cache": ("--prune",),
     "check": (),
-    "segment": ("--min-lesion-probability",),
+    "segment": ("--min-lesion-probability", "--device"),
     "evaluate": ("--workers",),
 }
 FIXED = {  # arguments that a command needs
