@@ -76,6 +76,16 @@ def test_what_web_services_read_is_as_their_schemas_say(schema, pattern):
     assert files and done.returncode == 0, done.stdout
 
 
+def test_the_wheel_holds_the_whole_package():
+    """hatchling takes what git does not ignore; weights, the page and py.typed are no Python."""
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["liverlib"] and not {"include", "exclude"} & set(wheel)
+    files = [str(path) for path in (ROOT / "liverlib").rglob("*") if path.is_file()]
+    files = [file for file in files if "__pycache__" not in file]
+    ignored = subprocess.run(["git", "check-ignore", *files], cwd=ROOT, capture_output=True)
+    assert not ignored.stdout and len(files) > 150
+
+
 def test_containers_name_what_is_there():
     folder = ROOT / ".devcontainer"
     listed = re.findall(r"^!(.+)$", (folder / "Dockerfile.dockerignore").read_text(), re.MULTILINE)

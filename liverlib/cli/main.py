@@ -9,7 +9,8 @@ from liverlib import __version__
 from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.core.text import NOT_MEDICAL
 
-from . import data, evaluate, export, segment, start, train
+from . import data, evaluate, export, segment, train
+from .start import completion, demo, notebooks, where
 
 EXAMPLES = """\
 examples:
@@ -29,8 +30,8 @@ exit codes:
   130 stopped with Ctrl-C
 """
 COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds its arguments
-    "demo": (start.demo, start.add_demo),
-    "notebooks": (start.notebooks, start.add_notebooks),
+    "demo": (demo.demo, demo.add_demo),
+    "notebooks": (notebooks.notebooks, notebooks.add_notebooks),
     "run": (train.run, train.add_run),
     "train": (train.train, train.add_train),
     "prepare": (data.prepare, data.add_prepare),
@@ -42,8 +43,8 @@ COMMANDS: dict[str, tuple[Callable, Callable]] = {  # what runs, and what adds i
     "lesions": (segment.lesions, segment.add_lesions),
     "evaluate": (evaluate.evaluate, evaluate.add_evaluate),
     "export": (export.export, export.add_export),
-    "where": (start.where, start.add_where),
-    "completion": (start.completion, start.add_completion),
+    "where": (where.where, where.add_where),
+    "completion": (completion.completion, completion.add_completion),
 }
 GROUPS = {  # the commands by what one wants, as --help lists them
     "to see what it does": "demo notebooks",

@@ -19,10 +19,9 @@ from liverlib.io.provenance import Provenance
 from liverlib.io.scan import find_scans, read_scan, scan_name
 from liverlib.io.volume import Volume
 
-from . import outputs
+from . import outputs, telling
 from .options import add_device, add_series, short
 from .outputs import Job, add_overwrite
-from .telling import made_how, tell_failures, tell_passed_over, tell_qualities, tell_quality
 
 if TYPE_CHECKING:
     from liverlib.evaluation.lesion_table import LesionTable
@@ -60,9 +59,8 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         "--min-lesion-probability", type=float, default=0.7, metavar="P",
         help="mean probability that a lesion needs to stay one (from 0 to 1; default: 0.7)",
     )  # fmt: skip
-    add_overwrite(parser)
-    add_series(parser)
-    add_device(parser)
+    for add in (add_overwrite, add_series, add_device):
+        add(parser)
 
 
 def segment(options: argparse.Namespace) -> int:
@@ -77,7 +75,7 @@ def segment(options: argparse.Namespace) -> int:
     scans = [scan for path in options.scans for scan in find_scans(path)]
     jobs = outputs.plan(scans, options)
     outputs.refuse_inputs(jobs, [*scans, *weights], options.scans)
-    tell_passed_over(options.scans)
+    telling.tell_passed_over(options.scans)
 
     def made(scan: Path) -> str:
         return outputs.made_with(scan, weights, settings, options.tta, options.series)
@@ -100,19 +98,17 @@ def segment(options: argparse.Namespace) -> int:
                 else:
                     qualities[job.scan] = found
         except BaseException:
-            tell_failures(failures, len(jobs))
+            telling.tell_failures(failures, len(jobs))
             raise
     if sheet:
         _write_sheet(jobs)
     if failures and len(jobs) == 1:
         raise LiverlibError(failures[0])
-    print(made_how(settings, options.tta))
+    print(telling.made_how(settings, options.tta))
     print(f"weights {', '.join(str(short(path)) for path in weights)}. {NOT_MEDICAL}")
-    tell_failures(failures, len(jobs))
-    unused = tell_qualities(qualities) and not options.anyway
-    if any(job.mask.exists() for job in jobs):
-        places = [str(short(path)) for path in (options.output, options.report) if path]
-        print(f"results   {', '.join(places)}")
+    telling.tell_failures(failures, len(jobs))
+    unused = telling.tell_qualities(qualities) and not options.anyway
+    telling.tell_written(jobs, options.report)
     if failures:
         return 2 if len(failures) == len(jobs) else 1
     return 3 if unused else 0
@@ -177,7 +173,7 @@ def _segment_scan(
         scan = dataclasses.replace(scan, name=scan_name(job.scan))
         prediction = segmenter.predict(scan)
         quality = prediction.quality
-        tell_quality(scan.name, quality)
+        telling.tell_quality(scan.name, quality)
         if not (quality.usable or options.anyway):
             older = f"; {short(job.mask)} is an older one" if job.mask.exists() else ""
             tqdm.write(f"{scan.name}: no mask is written (--anyway writes it){older}")
@@ -207,7 +203,7 @@ def _segment_scan(
         from liverlib.models.weights import PRETRAINED
 
         weights = options.weights or [PRETRAINED]
-        how = made_how(segmenter.settings, segmenter.tta)
+        how = telling.made_how(segmenter.settings, segmenter.tta)
         origin = Provenance.of(job.scan, weights, how, scan.grid.spacing_known)
         _write_report(options.report, scan, mask, table, quality, origin)
     return quality

@@ -9,6 +9,9 @@ from tqdm.auto import tqdm
 from liverlib.core.verdict import LOOK_CLOSELY, NOT_TO_BE_USED, Quality
 from liverlib.io.scan import passed_over, scan_name
 
+from .options import short
+from .outputs import Job
+
 
 def tell_quality(name: str, quality: Quality) -> None:
     """Prints the verdict on a scan's mask, and the reasons below it."""
@@ -37,6 +40,14 @@ def tell_failures(failures: Sequence[str], scans: int) -> None:
     if failures:
         listed = "\n  ".join([f"{len(failures)} of {scans} scans have no new mask:", *failures])
         print(f"liverlib: {listed}", file=sys.stderr)
+
+
+def tell_written(jobs: Sequence[Job], report: Path | None) -> None:
+    """Names where the masks are, a folder for several, and the folder of reports."""
+    masks = [job.mask for job in jobs if job.mask.exists()]
+    if masks:
+        written = [masks[0] if len(jobs) == 1 else masks[0].parent, report]
+        print(f"results   {', '.join(str(short(path)) for path in written if path)}")
 
 
 def tell_passed_over(folders: Sequence[Path]) -> None:

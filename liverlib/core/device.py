@@ -20,8 +20,8 @@ def use_device(name: str) -> None:
     if name == "auto":
         return
     kind, _, number = name.partition(":")
-    there = {"cpu": 1, "mps": int(torch.backends.mps.is_available())}
-    if int(number or 0) >= there.get(kind, torch.cuda.device_count()):
+    counts = {"cpu": 1, "mps": int(torch.backends.mps.is_available())}
+    if int(number or 0) >= counts.get(kind, torch.cuda.device_count()):
         raise LiverlibError(f"--device {name}: torch finds none here. Choose auto, or cpu.")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise LiverlibError(f"--device {name}: one for several processes. Leave it out.")

@@ -11,8 +11,8 @@ import pytest
 from phantoms import simple_case
 
 from liverlib.cli import main as cli
-from liverlib.cli import start
 from liverlib.cli.main import COMMANDS, GROUPS, main
+from liverlib.cli.start.demo import PHANTOM
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.pipeline import paths
 
@@ -37,7 +37,7 @@ def test_the_demos_phantom_has_a_tumour_that_is_found(own_home, opened, capsys):
     printed = capsys.readouterr().out
     liver, tumour = map(float, re.findall(r"\d\.\d{3}", printed))
     assert liver > 0.95 and tumour > 0.5
-    page = own_home / "results" / "demo" / f"phantom_{start.PHANTOM:03d}.html"
+    page = own_home / "results" / "demo" / f"phantom_{PHANTOM:03d}.html"
     assert printed.splitlines()[-1].split()[-1] == str(page)
     assert opened == [page.as_uri()]
     label = read_label(page.with_name("reference.nii.gz")).voxels
@@ -139,8 +139,8 @@ WRITING = {  # the last word of the last line
     "prepare data --cube.size 32 --workers 1": r"^home/data/cubes/\w+$",
     "download --cases all --url data --to there": "^there$",
     "check data": "^home/results/check-data.png$",
-    "segment data/imagesTr/liver_0.nii.gz -o m.nii.gz --report page": "^page$",
-    "segment data/imagesTr -o masks": "^masks$",
+    "segment data/imagesTr/liver_0.nii.gz -o m.nii.gz --report page --anyway": "^page$",
+    "segment data/imagesTr -o masks --anyway": "^masks$",
     "lesions data/imagesTr/liver_0.nii.gz data/labelsTr/liver_0.nii.gz -o page": "^page/",
     "evaluate --reference data/labelsTr --predicted data/labelsTr -o scores": "^scores$",
     "notebooks mine": "^mine$",
@@ -162,5 +162,13 @@ def test_each_command_that_writes_says_where_in_its_last_line(words, tmp_path, m
 
 
 def test_commands_that_write_are_all_tested():
-    silent = {"cache", "where", "completion", "demo"}  # nothing written; the demo is tested above
-    assert {words.split()[0] for words in WRITING} == set(cli.COMMANDS) - silent
+    silent = {"cache", "where", "completion"}
+    elsewhere = {"demo", "export"}  # above and below
+    assert {words.split()[0] for words in WRITING} == set(cli.COMMANDS) - silent - elsewhere
+
+
+def test_export_says_where_in_its_last_line(tmp_path, monkeypatch, capsys):
+    write = "liverlib.inference.export.bundle.write_bundle"
+    monkeypatch.setattr(write, lambda folder, weights: [folder / "a", folder / "b"])
+    assert main(["export", "--monai", "-o", str(tmp_path / "x")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"results   {tmp_path / 'x'}"

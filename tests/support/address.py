@@ -29,7 +29,7 @@ def current() -> str:
 
 def files() -> list[Path]:
     """All that names the address."""
-    names = ("pyproject.toml", "README.md", "CITATION.cff")
+    names = ("pyproject.toml", "README.md", "CITATION.cff", "liverlib/inference/export/hub.py")
     return [*(ROOT / name for name in names), *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
@@ -37,6 +37,8 @@ def rewritten(name: str, text: str, address: str) -> str:
     """The text of one of `files` with another address, or with none."""
     if name.endswith(".ipynb"):
         return _notebook(text, name, address)
+    if name.endswith(".py"):
+        return re.sub(r'^HOME = ".*?"', f'HOME = "{address}"', text, flags=re.MULTILINE)
     parts = {"pyproject.toml": _pyproject, "README.md": _readme, "CITATION.cff": _citation}
     return parts[name](text, address)
 

@@ -1,5 +1,6 @@
 """Weights in Hugging Face's layout: a model card with its YAML header, and what can be run."""
 
+import re
 from pathlib import Path
 
 from liverlib.core.files import atomic
@@ -8,7 +9,7 @@ from liverlib.models.weights import PRETRAINED, load_networks
 
 from .onnx_folder import copy_files, write_onnx_folder
 
-HOME = "https://github.com/SYEDFAIZAN1987/3D-Liver-and-Liver-Tumor-Segmentation"
+HOME = ""  # of the project; written by: make address URL=https://…
 _HEADER = """\
 ---
 license: mit
@@ -34,7 +35,7 @@ Without liverlib, with numpy, nibabel and onnxruntime:
 python segment.py scan.nii.gz mask.nii.gz
 ```
 
-With [liverlib]({home}):
+With {liverlib}:
 
 ```bash
 liverlib segment scan.nii.gz -o mask.nii.gz --weights model.safetensors
@@ -50,7 +51,9 @@ def write_hub_folder(folder: str | Path, weights: str | Path) -> list[Path]:
     paths = write_onnx_folder(folder, weights)
     copy_files({model: Path(weights)})
     with atomic(card) as temporary:
-        temporary.write_text(_HEADER + model_card(weights, _USE.format(home=HOME)), "utf-8")
+        temporary.write_text(
+            _HEADER + model_card(weights, _USE.format(liverlib=_link("liverlib", HOME))), "utf-8"
+        )
     return [card, model, *paths]
 
 
@@ -58,7 +61,11 @@ def model_card(weights: str | Path, use: str = "") -> str:
     """The card of the pretrained weights, or a short one of others; `use` stands in it too."""
     if Path(weights).resolve() == PRETRAINED.resolve():
         text = PRETRAINED.with_name("README.md").read_text("utf-8")
-        text = text.replace("](../../", f"]({HOME}/blob/main/")
+        text = re.sub(
+            r"\[([^]]*)\]\(\.\./\.\./([^)]*)\)",
+            lambda link: _link(link[1], f"{HOME}/blob/main/{link[2]}"),
+            text,
+        )
         title, _, rest = text.partition("\n## ")
         return f"{title}\n{use}## {rest}"
     trained = "".join(
@@ -70,3 +77,8 @@ def model_card(weights: str | Path, use: str = "") -> str:
         f"| network for the | trained on |\n| --- | --- |\n{trained}\n## Evaluation\n\n"
         "Not recorded here. Measure it with `liverlib evaluate` before you hand it on.\n"
     )
+
+
+def _link(words: str, address: str) -> str:
+    """A link, or only its words while the project has no address."""
+    return f"[{words}]({address})" if HOME else words

@@ -174,7 +174,7 @@ def main(scan: str, output: str) -> None:
     import onnxruntime
 
     folder = Path(__file__).parent
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text("utf-8"))
     sessions = {
         name: onnxruntime.InferenceSession(folder / f"{name}.onnx") for name in ("coarse", "roi")
     }

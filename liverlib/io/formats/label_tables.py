@@ -46,7 +46,7 @@ def itk_snap_table() -> str:
 def write_itk_snap_table(path: str | Path) -> None:
     """Writes `itk_snap_table`; raises `LiverlibError` where the folder cannot be written."""
     with atomic(path) as temporary:
-        temporary.write_text(itk_snap_table())
+        temporary.write_text(itk_snap_table(), "utf-8")
 
 
 def label_extension() -> Nifti1Extension:

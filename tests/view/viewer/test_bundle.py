@@ -1,8 +1,6 @@
 """Joining ES modules: what the bundler makes of them, and what it refuses."""
 
 import re
-import tomllib
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -165,11 +163,3 @@ def test_every_module_of_the_page_is_in_its_script():
 def test_modules_are_short():
     lengths = {path.name: len(path.read_text().splitlines()) for path in WEB.rglob("*.js")}
     assert {name: n for name, n in lengths.items() if n > 150} == {}
-
-
-def test_all_files_of_the_page_are_packaged():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    patterns = project["tool"]["setuptools"]["package-data"]["liverlib"]
-    files = [path.relative_to(ROOT / "liverlib").as_posix() for path in WEB.rglob("*.*")]
-    assert {"view/viewer/web/page.html", "view/viewer/web/style.css"} < set(files)
-    assert [f for f in files if not any(fnmatch(f, pattern) for pattern in patterns)] == []
