@@ -21,7 +21,7 @@ from liverlib.synthesis.label_maps import LabelMapSettings, make_label_map, writ
 from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 from liverlib.training.settings import TrainSettings
 
-TENSORS = "847df902a2f98bbd624cc2cfacbb8e4f704953f6ead2802472b26349ba8e882f"
+TENSORS = "c3726092540801256b41f69be7229c91a17c3e7a55b86b81619cac04a681d4eb"
 COARSE = CubeSettings()
 ROI = replace(COARSE, crop="liver", window=ROI_WINDOW)
 

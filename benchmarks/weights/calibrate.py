@@ -32,7 +32,7 @@ from liverlib.models.weights import load_networks, save_networks
 from liverlib.pipeline.presets import STAGES
 from liverlib.pipeline.run import Run
 
-AMOUNTS = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+AMOUNTS = (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
 MAX_FALSE_ML, MAX_GALLBLADDER = 2.0, 0.02
 Networks = list[tuple[UNet3D, dict]]
 Scores = dict[str, Score]  # by kind of phantoms

@@ -116,7 +116,7 @@ def _of_size(liver: CoarseLiver) -> Iterator[Reason]:
     cut = [any(ends) for ends in liver.ends]
     names = ("left", "right"), ("back", "front"), ("lower", "upper")
     pairs = zip(names, liver.ends, strict=True)
-    at = [name for named, ends in pairs for name, there in zip(named, ends, strict=True) if there]
+    at = [name for named, ends in pairs for name, end in zip(named, ends, strict=True) if end]
     if at:
         text = f"The liver reaches the scan's {' and '.join(at)} end: it may be cut off there, and "
         yield Reason("partial", text + "volumes are lower bounds.", AS_EXPECTED)
