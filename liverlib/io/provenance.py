@@ -72,7 +72,9 @@ def files_below(path: Path) -> Iterator[Path]:
 
 
 def _sha256(file: Path) -> str:
-    """Nothing where the file cannot be read: its reader says what is wrong."""
+    """Nothing where it is a pipe or cannot be read: its reader says what is wrong."""
+    if not file.is_file():
+        return ""
     try:
         with open(file, "rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
