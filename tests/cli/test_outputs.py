@@ -256,7 +256,7 @@ def test_names_that_are_not_utf8_work_and_print(tmp_path):
     scan = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"), "caf\udce9.nii.gz")
     write_volume(scan, simple_case(0, 24)[0])
     words = [sys.executable, "-m", "liverlib.cli.main", "segment", scan, "-o", tmp_path / "m"]
-    words += ["--report", tmp_path / "r"]
+    words += ["--report", tmp_path / "r", "--anyway"]  # a toy
     done = subprocess.run(words, capture_output=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
     assert done.returncode == 0, done.stderr
     assert rb"caf\udce9.nii.gz: 0 background" in done.stdout
