@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from liverlib import __version__
+from liverlib.core.text import printable
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Provenance:
         spacing_known: bool,
     ) -> "Provenance":
         """That of a mask made now of this scan with these weights."""
-        named = {Path(path).name: sha256_of(path) for path in weights}
-        return cls(Path(scan).name, sha256_of(scan), named, options, spacing_known)
+        named = {printable(Path(path).name): sha256_of(path) for path in weights}
+        return cls(printable(Path(scan).name), sha256_of(scan), named, options, spacing_known)
 
     def line(self) -> str:
         """All of it in one line."""
