@@ -29,7 +29,7 @@ HARD = PhantomSettings(cases=12, unlabelled=0, seed=77, size=192, tumour_free=0.
 ALIKE = ("muscle", "spleen", "bowel_wall", "heart", "vena_cava", "pancreas")  # get the liver's HU
 KINDS = {  # each with one thing that patients have and usual phantoms lack
     "arterial, bright tumours": PhantomKind(PHASES.index("arterial"), bright_tumours=True),
-    "gallbladders": PhantomKind(liver=LiverAnatomy(gallbladder=True)),
+    "gallbladders": PhantomKind(liver=LiverAnatomy(gallbladder=True, hilum=True)),
     "left lobe to the spleen": PhantomKind(liver=LiverAnatomy(left_reach=60, caudate=20)),
     "large caudate lobe": PhantomKind(liver=LiverAnatomy(caudate=45)),
     "5 mm slices": PhantomKind(slice_mm=5),

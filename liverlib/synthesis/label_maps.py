@@ -189,6 +189,7 @@ def _sample_anatomy(random: np.random.Generator) -> LiverAnatomy:
         left_reach=reach,
         caudate=caudate if random.random() < 0.92 else 0.0,
         gallbladder=True,
+        hilum=True,
     )
 
 

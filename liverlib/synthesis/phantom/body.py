@@ -50,6 +50,7 @@ class LiverAnatomy:
     left_reach: float = 0.0  # mm that the left lobe reaches further to the left, flat
     caudate: float = 0.0  # ml of the caudate lobe; 0: none
     gallbladder: bool = False  # of any size, fold and content, in its fossa
+    hilum: bool = False  # the portal vein's branches are there before they enter the liver
 
 
 @dataclass(frozen=True, eq=False)

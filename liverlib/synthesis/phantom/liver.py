@@ -203,7 +203,7 @@ def _veins(canvas: Canvas, body: Body, random: np.random.Generator) -> Tree:
         _paint_within(canvas, ducts.beside((1, 1, 1), 0.75), 10)
     trunk = spline([(2, 8, -40), (4, 10, -10), (14, 10, 8), (22, 8, 20)])
     radii = np.full(len(trunk), 6.5)
-    if body.liver.gallbladder:
+    if body.liver.hilum:
         radii *= random.uniform(0.8, 1.3)
         _paint_at_hilum(canvas, portal_vein, body.hu["portal_vein"])
     canvas.paint_vessel(trunk, radii, body.hu["portal_vein"], halo=1)

@@ -71,6 +71,18 @@ def test_gallbladders_in_their_fossa_are_of_all_sizes_touch_the_liver_and_are_no
     assert 0.1 < np.mean(contacts) < 0.9  # of the surface: in people 0.2 to 0.65 within 3 mm
 
 
+def test_at_the_hilum_the_portal_vein_branches_before_it_enters_the_liver():
+    def vein(hilum: bool) -> tuple[int, float]:
+        """Voxels of its HU outside the liver, and ml of liver."""
+        canvas, body, *_ = with_liver("usual", 2, hilum=hilum)
+        near = np.abs(canvas.hu - body.hu["portal_vein"]) < 2
+        ml = canvas.liver.sum() * np.prod(SPACING) / 1000
+        return (near & (canvas.liver < 0.2)).sum(), ml
+
+    (without, liver), (branches, same) = vein(False), vein(True)
+    assert branches > without + 20 and same == pytest.approx(liver, rel=0.02)
+
+
 def test_vessels_branch_within_the_liver_and_stay_liver():
     canvas, body, portal, random = with_liver(LIVER_SHAPES[0], 1)
     assert len(portal.points) == len(portal.radii) and len(portal.links) > 20

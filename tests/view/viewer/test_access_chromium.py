@@ -1,26 +1,12 @@
 """The slice browser for everybody: by axe-core's rules, by keys alone, in colours of the system."""
 
 import pytest
-from chromium import launched, make_case, needs_chromium, opened, state, volumes
-
-from liverlib.view.viewer.page import show
+from chromium import needs_chromium, opened, state
 
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="THE RULES OF ACCESSIBILITY ARE NOT TESTED"
 )
 pytestmark = needs_chromium()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def case_file(tmp_path_factory):
-    page = show(*volumes(make_case()), title="A case")
-    return page.save(tmp_path_factory.mktemp("browser") / "case.html")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

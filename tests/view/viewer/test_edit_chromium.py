@@ -5,7 +5,7 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
-from chromium import launched, needs_chromium, opened
+from chromium import needs_chromium, opened
 from edit_twin import ball, smoothed, stroke, table
 
 from liverlib.io.nifti import read_label, write_volume
@@ -31,12 +31,6 @@ STROKES = (  # plane, voxels, 3D
     ("coronal", [(14, 24, 7), (16, 24, 14), (20, 24, 9)], True),
     ("sagittal", [(15, 12, 12)], False),
 )
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with launched() as running:
-        yield running
 
 
 def make_scan(name="RAS"):

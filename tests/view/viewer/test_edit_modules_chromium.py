@@ -6,7 +6,7 @@ from chromium import needs_chromium
 from edit_twin import ball, between, in_slice, piece, smoothed, stroke, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page_modules import copy_modules, opened_tab, run, served
+from page_modules import run
 
 from liverlib.view.slices import HU_LEVELS
 
@@ -40,13 +40,6 @@ STROKE = """(edit, at, rule) => {
   });
   edit.end();
 }"""
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    folder = copy_modules(tmp_path_factory.mktemp("web"))
-    with served(folder) as address, opened_tab(address) as tab:
-        yield tab
 
 
 def classes(seed=0, shape=SHAPE):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from chromium import (
     SHAPE,
-    launched,
     make_case,
     needs_chromium,
     opened,
@@ -21,12 +20,6 @@ pytestmark = needs_chromium()
 
 SLANTED = np.array([[2, 0.5, 0, 5], [-0.4, 3, 0.3, 6], [0.1, -0.6, 4, -70], [0, 0, 0, 1.0]])
 AXES = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with launched() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from chromium import needs_chromium, opened
-from page_modules import copy_modules, opened_tab, run, served
+from page_modules import run
 from phantoms import simple_case
 
 from liverlib.evaluation.lesion_table import measure_lesions
@@ -24,13 +24,6 @@ CODE = """(() => {
     values.shape, Uint8Array.from(values.voxels), Uint8Array.from(values.pairs));
   return lesionTable.measureTable(made, values.shift, values);
 })()"""
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    folder = copy_modules(tmp_path_factory.mktemp("web"))
-    with served(folder) as address, opened_tab(address) as tab:
-        yield tab
 
 
 def blobs(seed, shape=(26, 22, 17)):

@@ -7,7 +7,6 @@ import pytest
 from chromium import (
     SHAPE,
     WIDE,
-    launched,
     make_case,
     needs_chromium,
     opened,
@@ -26,18 +25,6 @@ from liverlib.view.viewer.page import show
 pytestmark = needs_chromium()
 
 OBLIQUE = np.array([[2, 0.5, 0, 5], [-0.4, 3, 0.3, 6], [0.1, -0.6, 4, -70], [0, 0, 0, 1.0]])
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def case_file(tmp_path_factory):
-    page = show(*volumes(make_case()), title="A case")
-    return page.save(tmp_path_factory.mktemp("browser") / "case.html")
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LAS", "LPS", "oblique"])

@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 from chromium import (
     SHAPE,
-    launched,
     make_case,
     needs_chromium,
     opened,
     pixels,
     state,
-    volumes,
 )
 from lab import command, jupyterlab, open_notebook, write_notebook
 from PIL import Image
 
 from liverlib.view.slices import HU_LEVELS, PLANES, SHOW, WINDOWS, letters, render_slice, to_levels
-from liverlib.view.viewer.page import show
 
 pytestmark = needs_chromium()
 
@@ -30,18 +27,6 @@ arrays = np.load("case.npz").values()
 volumes = [Volume(a, Grid.of(a.shape, np.diag([2.0, 3, 4, 1])), "case") for a in arrays]
 show(*volumes, title="A case")
 """
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def case_file(tmp_path_factory):
-    page = show(*volumes(make_case()), title="A case")
-    return page.save(tmp_path_factory.mktemp("browser") / "case.html")
 
 
 class Framed:

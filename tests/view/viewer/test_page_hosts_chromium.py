@@ -4,19 +4,13 @@ import html
 
 import numpy as np
 import pytest
-from chromium import WIDE, launched, make_case, needs_chromium, pixels, volumes
+from chromium import WIDE, make_case, needs_chromium, pixels, volumes
 from lab import write_notebook
 
 from liverlib.view.report.html import page as html_page
 from liverlib.view.viewer.page import show
 
 pytestmark = needs_chromium()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with launched() as running:
-        yield running
 
 
 def host_page(chromium, pages, style="", **options):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from chromium import needs_chromium, opened, state
-from page_modules import copy_modules, opened_tab, run, served
+from page_modules import run
 
 from liverlib.io.volume import Grid, Volume
 from liverlib.view.viewer.page import show
@@ -17,13 +17,6 @@ MESH = """(() => {
     values.shape, new Uint8Array(values.pairs.length), Uint8Array.from(values.pairs));
   return nets.meshOf(made, 2, values.value, values.affine);
 })()"""
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    folder = copy_modules(tmp_path_factory.mktemp("web"))
-    with served(folder) as address, opened_tab(address) as tab:
-        yield tab
 
 
 def ball(centre, mm):
