@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,7 @@ def segment(options: argparse.Namespace) -> int:
     from liverlib.inference.postprocessing import PostprocessSettings
     from liverlib.models.weights import PRETRAINED  # torch is imported when it is needed
 
-    weights = options.weights or [PRETRAINED]
+    options.weights = weights = options.weights or [PRETRAINED]
     settings = PostprocessSettings(
         not options.all_pieces, not options.tumours_anywhere, options.min_lesion_probability
     )
@@ -77,6 +77,7 @@ def segment(options: argparse.Namespace) -> int:
     outputs.refuse_inputs(jobs, [*scans, *weights], options.scans)
     telling.tell_passed_over(options.scans)
 
+    @cache
     def made(scan: Path) -> str:
         return outputs.made_with(scan, weights, settings, options.tta, options.series)
 
@@ -200,11 +201,8 @@ def _segment_scan(
     if options.itk_snap:
         write_itk_snap_table(outputs.table_path(job.mask))
     if table:
-        from liverlib.models.weights import PRETRAINED
-
-        weights = options.weights or [PRETRAINED]
         how = telling.made_how(segmenter.settings, segmenter.tta)
-        origin = Provenance.of(job.scan, weights, how, scan.grid.spacing_known)
+        origin = Provenance.of(job.scan, options.weights, how, scan.grid.spacing_known)
         _write_report(options.report, scan, mask, table, quality, origin)
     return quality
 
