@@ -49,6 +49,7 @@ def write_case(folder: Path, slices: int, kinds: Sequence[str] = (".nii.gz",)) -
     random = np.random.default_rng(slices)
     shape = 512, 512, slices
     x, y, z = (np.arange(n) * m // n for n, m in zip(shape, scan.voxels.shape, strict=True))
+    x, y = x[::-1], y[::-1]  # stored from left to right and from front to back, as DICOM is
     hu, classes = np.empty(shape, np.int16, order="F"), np.empty(shape, np.uint8, order="F")
     for n, source in enumerate(z):
         noise = 12 * random.standard_normal((512, 512), np.float32)

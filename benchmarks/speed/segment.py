@@ -37,8 +37,11 @@ def main() -> None:
     weights = options.weights.resolve()
     with Report(__file__, "monai") as report:
         if not options.many:
-            compare(report, weights, options.slices, options.repeats)
-        one_after_another(report, weights, options.scans)
+            if not options.parts:
+                compare(report, weights, options.slices, options.repeats)
+            parts(report, weights, options.slices, options.repeats)
+        if not options.parts:
+            one_after_another(report, weights, options.scans)
 
 
 def arguments() -> argparse.Namespace:
@@ -48,6 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--scans", type=int, default=100, help="one after the other")
     parser.add_argument("--many", action="store_true", help="these alone")
+    parser.add_argument("--parts", action="store_true", help="the parts of one alone")
     parser.add_argument("--monai", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -75,6 +79,29 @@ def compare(report: Report, weights: Path, slices: int, repeats: int) -> None:
 def add_row(report: Report, name: str, cost: Cost, base: float) -> None:
     seconds, busy, peak = cost
     report.row(name, f"{seconds:.1f}", f"{busy:.1f}", f"{peak:.2f}", f"{seconds / base:.1f}")
+
+
+def parts(report: Report, weights: Path, slices: int, repeats: int) -> None:
+    """What reading, the mask and the verdict take of one scan, in one process."""
+    from liverlib.inference.segmenter import Segmenter
+
+    segmenter, seconds = Segmenter.load(weights), []
+    with tempfile.TemporaryDirectory() as folder:
+        (case,) = write_case(Path(folder), slices)
+        for _ in range(repeats + 1):  # the first warms up
+            moments = [time.perf_counter()]
+            scan = read_scan(case.image)
+            moments.append(time.perf_counter())
+            prediction = segmenter.predict(scan)
+            _ = prediction.mask
+            moments.append(time.perf_counter())
+            _ = prediction.quality
+            moments.append(time.perf_counter())
+            seconds.append(np.diff(moments))
+    report.text(f"512×512×{slices} in one process, median of {repeats}")
+    report.columns("part", "seconds")
+    for name, each in zip(("reading", "mask", "verdict"), np.median(seconds[1:], 0), strict=True):
+        report.row(name, f"{each:.2f}")
 
 
 def run(command: list, folder: str) -> Cost:
