@@ -1,11 +1,13 @@
 """Milliseconds to synthesise a scan from a label map, and whether a training step waits for it.
 
-In training the next batch is synthesised in another thread while the network learns. On the best
-device. With `--picture FILE` it only shows some cubes of the ROI stage, and times nothing.
+In training the next batches are synthesised while the network learns: in another thread, on a GPU
+in several processes. On the best device. With `--picture FILE` it only shows some cubes of the ROI
+stage, and times nothing.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +25,11 @@ from liverlib.training.loop import THREADS, train_step
 from liverlib.training.sampler import BatchSource
 from liverlib.training.settings import TrainSettings
 from liverlib.training.trainer import Trainer
+from liverlib.training.workers import BatchWorkers
 from liverlib.view.slices import largest_slice, render_slice
 
 LABEL_MAPS = 8
-COLUMNS = ("stage", "patch", "ms to synthesise one", "ms a step, batches ready",
+COLUMNS = ("stage", "patch", "processes", "ms to synthesise one", "ms a step, batches ready",
            "ms a step, synthesised meanwhile")  # fmt: skip
 
 
@@ -34,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scans", type=int, default=40, help="to synthesise one by one")
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--workers", type=int, nargs="*", default=[], help="processes to compare")
     parser.add_argument("--picture", type=Path, help="show some cubes, and time nothing")
     options = parser.parse_args()
     preset = default_settings("pretrain")
@@ -43,9 +47,19 @@ def main() -> None:
     with Report(__file__) as report:
         report.columns(*COLUMNS)
         for stage in STAGES:
-            source, settings = run.batches(stage), getattr(run.settings, stage)
-            values = measure(source, settings, options.scans, options.steps)
-            report.row(stage, f"{source.edge}³", *(f"{ms:.0f}" for ms in values))
+            settings = getattr(run.settings, stage)
+            for name, source in sources(run.batches(stage), options.workers):
+                values = measure(source, settings, options.scans, options.steps)
+                report.row(stage, f"{source.edge}³", name, *(f"{ms:.0f}" for ms in values))
+
+
+def sources(source: BatchSource, workers: Sequence[int]) -> Iterator[tuple[str, BatchSource]]:
+    """As training takes it; then in this process, and in each number of others."""
+    usual = source.workers if isinstance(source, BatchWorkers) else 0
+    yield f"{usual or 'this one'}", source
+    alone = source.source if isinstance(source, BatchWorkers) else source
+    for count in workers:
+        yield f"{count or 'this one'}", BatchWorkers(alone, count) if count else alone
 
 
 def show(path: Path, source: BatchSource) -> None:
@@ -77,8 +91,8 @@ def measure(
     coming = prefetch(lambda n: source.batch(trainer.draws(n)), range(steps), THREADS)
 
     def synthesise() -> None:
-        for n in range(scans):
-            source.batch([n])
+        for n in range(0, scans, settings.batch):
+            source.batch(range(n, n + settings.batch))
         wait()
 
     def train(batches: object) -> None:

@@ -1,5 +1,6 @@
 """What a stage's training begins with: its batches, and its first network."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.preprocessing.cube import CubeSettings
 from liverlib.synthesis.generator import SyntheticScans
 from liverlib.synthesis.label_maps import write_label_maps
-from liverlib.training.sampler import PatchSampler
+from liverlib.training.sampler import BatchSource, PatchSampler
 from liverlib.training.settings import TrainSettings
+from liverlib.training.workers import BatchWorkers
 
 from .paths import data_folder
 from .presets import RunSettings
+
+MAX_WORKERS = 8  # each takes a GPU about 6 GB, most of it for 240 label maps
 
 
 def patches(settings: RunSettings, stage: str, cubes: Sequence[Path]) -> PatchSampler:
@@ -22,11 +26,17 @@ def patches(settings: RunSettings, stage: str, cubes: Sequence[Path]) -> PatchSa
     return PatchSampler(cubes, getattr(settings, stage))
 
 
-def synthetic(settings: RunSettings, stage: str, cube: CubeSettings) -> SyntheticScans:
-    """Synthetic scans of the settings' label maps, which are made where they are missing."""
+def synthetic(settings: RunSettings, stage: str, cube: CubeSettings) -> BatchSource:
+    """Synthetic scans of the settings' label maps, which are made where they are missing.
+
+    A GPU gets them from several processes: one starts its small computations too slowly.
+    """
     maps, train = settings.synthesis, getattr(settings, stage)
     paths = write_label_maps(data_folder() / "label_maps", maps)
-    return SyntheticScans(paths, maps.spacing, cube, *_sampling(train), device=best_device())
+    device = best_device()
+    scans = SyntheticScans(paths, maps.spacing, cube, *_sampling(train), device=device)
+    workers = min(MAX_WORKERS, (os.cpu_count() or 1) - 1)
+    return BatchWorkers(scans, workers) if device.type == "cuda" and workers > 1 else scans
 
 
 def initial_network(named: str, stage: str) -> UNet3D | None:

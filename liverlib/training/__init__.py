@@ -1,3 +1,3 @@
 """The training loop, its settings, and what a step sees."""
 
-__all__ = ["augment", "history", "loop", "sampler", "settings", "trainer"]
+__all__ = ["augment", "history", "loop", "sampler", "settings", "trainer", "workers"]
