@@ -135,6 +135,10 @@ def source(cell):
     return "".join(cell["source"])
 
 
+def is_solution(cell):
+    return "solution" in cell["metadata"].get("tags", [])
+
+
 def test_there_are_seven_notebooks():
     assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
 
@@ -163,10 +167,29 @@ class TestNotebook:
         lengths = sorted(
             sum(bool(line.strip()) for line in source(cell).splitlines())
             for cell in cells(path, "code")[1:]
+            if not is_solution(cell)
         )
         assert 10 <= len(lengths) + 1 <= 30
         assert lengths[len(lengths) // 2] <= 6
         assert lengths[-1] <= 25
+
+    def test_ends_in_exercises_whose_solutions_are_folded_away_and_run(self, path):
+        """Folded in JupyterLab and in Colab; the sentences stand in the cell before the code."""
+        every = json.loads(path.read_text())["cells"]
+        (start,) = (n for n, cell in enumerate(every) if source(cell).startswith("## Exercises"))
+        tasks = re.findall(r"^(\d)\. ", source(every[start]), re.MULTILINE)
+        assert tasks == [str(n) for n in range(1, len(tasks) + 1)] and len(tasks) >= 2
+        solutions = [n for n, cell in enumerate(every) if is_solution(cell)]
+        assert solutions == list(range(start + 2, start + 2 + 2 * len(tasks), 2))
+        for number, n in zip(tasks, solutions, strict=True):
+            assert source(every[n - 1]).startswith(f"### Solution {number}\n")
+            assert len(source(every[n - 1]).split()) > 10
+            code, folded = source(every[n]), every[n]["metadata"]
+            assert code.startswith(f"# @title Solution {number}\n")
+            assert sum(bool(line.strip()) for line in code.splitlines()) <= 25
+            assert folded["jupyter"] == {"source_hidden": True} and folded["collapsed"]
+            assert folded["cellView"] == "form"
+        assert not any("nbval-skip" in cell["metadata"].get("tags", []) for cell in every)
 
     def test_says_nothing_about_the_machine_it_was_run_on(self, path):
         assert not re.search(r"/(work|home|root|tmp)/", path.read_text())

@@ -15,6 +15,7 @@ from PIL import Image
 from liverlib.view.slices import COLOURS
 
 KEPT = ("text/plain", "image/png")
+FOLDED = ("tags", "jupyter", "collapsed", "cellView")  # metadata of solutions
 
 
 def smaller(png: str) -> str:
@@ -47,7 +48,7 @@ def run(path: Path) -> None:
     NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": path.parent}}).execute()
     for n, cell in enumerate(notebook["cells"]):
         cell["id"] = f"{path.stem[:2]}-{n:02}"
-        cell["metadata"] = {}
+        cell["metadata"] = {key: cell["metadata"][key] for key in FOLDED if key in cell["metadata"]}
         if cell["cell_type"] == "code":
             cell["outputs"] = [output for output in map(kept, cell["outputs"]) if output]
     notebook["metadata"] = {
