@@ -51,7 +51,7 @@ def test_with_an_address_every_link_of_the_readme_is_whole_and_leads_to_a_file()
     for link in own:
         kind, _, file = link.removeprefix(f"{FORGE}/").partition("/main/")
         assert (ROOT / file).exists(), link
-        assert kind == ("raw" if file.endswith(".png") else "blob")
+        assert kind == ("raw" if file.endswith((".png", ".svg")) else "blob")
 
 
 def test_the_badges_open_the_notebooks_from_github_alone():
