@@ -143,6 +143,19 @@ def test_there_are_seven_notebooks():
     assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
 
 
+def test_the_picture_of_the_series_names_every_notebook_and_the_minutes_that_it_takes():
+    picture = re.sub(r"\s+", " ", (ROOT / "docs" / "notebooks.svg").read_text("utf-8"))
+    assert "docs/notebooks.svg" in (ROOT / "README.md").read_text("utf-8")
+    for path in NOTEBOOKS:
+        takes = re.search(
+            r"\*Takes\* (?:about|under) (\w+) minute", source(cells(path, "markdown")[0])
+        )
+        minutes = {"a": 1, "two": 2}.get(takes[1], takes[1])
+        assert re.search(
+            rf">{path.stem.replace('_', ' ')}</text> <text [^>]*>{minutes} min<", picture
+        )
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestNotebook:
     def test_begins_with_title_and_the_common_start_cell(self, path):
