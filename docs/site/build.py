@@ -1,0 +1,138 @@
+"""Builds the site: `python docs/site/build.py results/site`, or `make site`.
+
+The sources are gathered in a folder that is laid out as the repository, so that links between
+pages stay what they are. With LIVERLIB_FAST=1 the gallery has two small phantoms.
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from gallery import write_cases
+from reference import write_reference
+from sphinx.cmd.build import build_main
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PAGES = (
+    "docs/*.md", "benchmarks/README.md", "benchmarks/results/*.md", "data/README.md",
+    "results/README.md", "liverlib/weights/README.md", "notebooks/*.ipynb",
+)  # fmt: skip
+FILES = ("LICENSE", "docs/*.png", "benchmarks/results/*.png", "benchmarks/results/*.csv")
+BADGE = re.compile(r"\[!\[([^]]*)\]\([^)]*\)\]")  # a picture from elsewhere, in a link
+LIVE = "The page that stands here in a notebook scrolls. [The gallery]({}) has such pages.\n"
+CONTENTS = """
+```{toctree}
+:hidden:
+:caption: In the browser
+
+Gallery <gallery>
+Try it <try>
+```
+```{toctree}
+:hidden:
+:glob:
+:caption: Notebooks
+
+notebooks/*
+```
+```{toctree}
+:hidden:
+:caption: Guides
+
+docs/data
+docs/training
+docs/evaluation
+docs/viewer
+docs/cli
+docs/handing-over
+docs/synthesis
+docs/architecture
+```
+```{toctree}
+:hidden:
+:caption: Reference
+
+api/index
+Model card <liverlib/weights/README>
+docs/weights-history
+benchmarks/README
+docs/changelog
+```
+"""
+RESULTS = """
+```{toctree}
+:hidden:
+:glob:
+
+results/*
+```
+"""
+
+
+def gather(sources: Path, address: str) -> None:
+    """Copies what the site shows into `sources`, with links as pages need them."""
+    for pattern in (*PAGES, *FILES):
+        for path in sorted(ROOT.glob(pattern)):
+            target = sources / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".md":
+                target.write_text(page(path.read_text("utf-8"), address), "utf-8")
+            elif path.suffix == ".ipynb":
+                target.write_text(notebook(path.read_text("utf-8")), "utf-8")
+            else:
+                shutil.copy(path, target)
+    text = page((ROOT / "README.md").read_text("utf-8"), address)
+    (sources / "index.md").write_text(text + CONTENTS, "utf-8")
+    with (sources / "benchmarks" / "README.md").open("a", encoding="utf-8") as figures:
+        figures.write(RESULTS)
+
+
+def page(text: str, address: str) -> str:
+    """A page of Markdown: links within the project lead to the site's pages."""
+    if address:
+        text = re.sub(rf"\]\({re.escape(address)}/(blob|raw)/main/", "](", text)
+    text = BADGE.sub(r"[\1]", text)
+    return re.sub(r"\]\(((?:\.\./)+)README\.md", r"](\1index.md", text)
+
+
+def notebook(text: str) -> str:
+    """A notebook: the start cell folded, a word where a slice browser was."""
+    cells = json.loads(text)
+    for cell in cells["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = BADGE.sub(r"[\1]", "".join(cell["source"]))
+        for output in list(cell.get("outputs", [])):
+            if "<SliceBrowser" in "".join(output.get("data", {}).get("text/plain", "")):
+                note = {"text/markdown": LIVE.format("../gallery.md")}
+                cell["outputs"].append(
+                    {"output_type": "display_data", "data": note, "metadata": {}}
+                )
+    start = next(cell for cell in cells["cells"] if cell["cell_type"] == "code")
+    start["metadata"]["tags"] = ["hide-input"]
+    return json.dumps(cells)
+
+
+def build(out: Path, fast: bool = False) -> int:
+    """Writes the site into `out`, which is emptied before; the exit code of Sphinx."""
+    shutil.rmtree(out, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        sources = Path(folder)
+        from conf import ADDRESS
+
+        gather(sources, ADDRESS)
+        write_reference(sources / "api")
+        write_cases(sources, out / "viewer", fast)
+        flags = ["-b", "html", "-c", str(HERE), "-d", str(sources / ".doctrees"), "-W", "-q"]
+        code = build_main([*flags, "--keep-going", str(sources), str(out)])
+    (out / ".nojekyll").touch()  # folders that begin with _ are published, too
+    shutil.rmtree(out / ".doctrees", ignore_errors=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(build(Path(sys.argv[1]).resolve(), bool(os.environ.get("LIVERLIB_FAST"))))
