@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from conf import ADDRESS
 from gallery import write_cases
 from reference import write_reference
 from sphinx.cmd.build import build_main
@@ -23,8 +24,10 @@ PAGES = (
     "results/README.md", "liverlib/weights/README.md", "notebooks/*.ipynb",
 )  # fmt: skip
 FILES = ("LICENSE", "docs/*.png", "benchmarks/results/*.png", "benchmarks/results/*.csv")
+CAUTION = "**Not a medical device: for teaching and research.**\n"
+LOOK = "Nothing to install: [scroll through cases](gallery.md), or [correct a mask](try.md), right here.\n"
 BADGE = re.compile(r"\[!\[([^]]*)\]\([^)]*\)\]")  # a picture from elsewhere, in a link
-LIVE = "The page that stands here in a notebook scrolls. [The gallery]({}) has such pages.\n"
+LIVE = "Where the notebook runs, this picture scrolls, as those of [the gallery](../gallery.html) do."
 CONTENTS = """
 ```{toctree}
 :hidden:
@@ -61,6 +64,8 @@ api/index
 Model card <liverlib/weights/README>
 docs/weights-history
 benchmarks/README
+data/README
+results/README
 docs/changelog
 ```
 """
@@ -87,6 +92,7 @@ def gather(sources: Path, address: str) -> None:
             else:
                 shutil.copy(path, target)
     text = page((ROOT / "README.md").read_text("utf-8"), address)
+    text = text.replace(CAUTION, f"{CAUTION}\n{LOOK}", 1)
     (sources / "index.md").write_text(text + CONTENTS, "utf-8")
     with (sources / "benchmarks" / "README.md").open("a", encoding="utf-8") as figures:
         figures.write(RESULTS)
@@ -101,20 +107,18 @@ def page(text: str, address: str) -> str:
 
 
 def notebook(text: str) -> str:
-    """A notebook: the start cell folded, a word where a slice browser was."""
-    cells = json.loads(text)
-    for cell in cells["cells"]:
-        if cell["cell_type"] == "markdown":
-            cell["source"] = BADGE.sub(r"[\1]", "".join(cell["source"]))
-        for output in list(cell.get("outputs", [])):
-            if "<SliceBrowser" in "".join(output.get("data", {}).get("text/plain", "")):
-                note = {"text/markdown": LIVE.format("../gallery.md")}
-                cell["outputs"].append(
-                    {"output_type": "display_data", "data": note, "metadata": {}}
-                )
-    start = next(cell for cell in cells["cells"] if cell["cell_type"] == "code")
-    start["metadata"]["tags"] = ["hide-input"]
-    return json.dumps(cells)
+    """A notebook: the start cell folded, a word below the picture of a slice browser."""
+    content = json.loads(text)
+    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    for cell in content["cells"]:
+        cell["source"] = BADGE.sub(r"[\1]", "".join(cell["source"]))
+    for cell in code:
+        texts = [output.get("data", {}).get("text/plain", "") for output in cell["outputs"]]
+        if any("<SliceBrowser" in "".join(text) for text in texts):
+            note = {"output_type": "display_data", "data": {"text/markdown": LIVE}, "metadata": {}}
+            cell["outputs"].append(note)
+    code[0]["metadata"]["tags"] = ["hide-input"]
+    return json.dumps(content)
 
 
 def build(out: Path, fast: bool = False) -> int:
@@ -122,8 +126,6 @@ def build(out: Path, fast: bool = False) -> int:
     shutil.rmtree(out, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         sources = Path(folder)
-        from conf import ADDRESS
-
         gather(sources, ADDRESS)
         write_reference(sources / "api")
         write_cases(sources, out / "viewer", fast)

@@ -19,19 +19,24 @@ def write_reference(folder: Path) -> None:
     """Writes a page of reStructuredText for each package, and a list of them."""
     folder.mkdir(parents=True)
     packages: dict[str, list[str]] = {}
-    for name in liverlib.__all__:
+    for name in sorted(liverlib.__all__, key=home):
         packages.setdefault(home(name), []).append(name)
-    for package, names in packages.items():
-        (folder / f"{package}.rst").write_text(package_page(package, names), "utf-8")
-    rows = [f"   {package}" for package in packages]
-    text = [
+    lines = [
         *heading("API reference", "="),
         "What ``import liverlib as ll`` offers. Each name is loaded when it is first used.\n",
-        *[f"* :doc:`{p}`: {', '.join(f'`{n}`' for n in names)}" for p, names in packages.items()],
-        "\n.. toctree::\n   :hidden:\n",
-        *rows,
     ]
-    (folder / "index.rst").write_text("\n".join(text) + "\n", "utf-8")
+    for package, names in packages.items():
+        (folder / f"{package}.rst").write_text(package_page(package, names), "utf-8")
+        links = ", ".join(f":py:obj:`{name} <{path(name)}>`" for name in names)
+        lines.append(f"* :doc:`{package}`: {links}")
+    lines += ["\n.. toctree::\n   :hidden:\n", *(f"   {package}" for package in packages)]
+    (folder / "index.rst").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def path(name: str) -> str:
+    """Where a public name is documented: a module as itself, all else as liverlib's."""
+    thing = getattr(liverlib, name)
+    return thing.__name__ if isinstance(thing, ModuleType) else f"liverlib.{name}"
 
 
 def home(name: str) -> str:
@@ -44,13 +49,12 @@ def home(name: str) -> str:
 def package_page(package: str, names: list[str]) -> str:
     """The page of a package: its sentence, then its public names."""
     sentence = (import_module(f"liverlib.{package}").__doc__ or "").strip()
-    lines = [*heading(package, "="), f"{sentence}\n", ".. py:currentmodule:: liverlib\n"]
-    modules = [name for name in names if isinstance(getattr(liverlib, name), ModuleType)]
+    lines = [*heading(package, "="), ".. py:currentmodule:: liverlib\n", f"{sentence}\n"]
+    modules = [name for name in names if path(name) != f"liverlib.{name}"]
     for name in (name for name in names if name not in modules):
         lines += [*entry(name), ""]
     for name in modules:
-        path = getattr(liverlib, name).__name__
-        lines += [*heading(name, "-"), f".. automodule:: {path}\n   :members:\n"]
+        lines += [*heading(name, "-"), f".. automodule:: {path(name)}\n   :members:\n"]
     return "\n".join(lines) + "\n"
 
 
