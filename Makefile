@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --disable-pip-version-check --quiet
 TORCH   = $(shell grep '^torch==' requirements.lock)
 
-.PHONY: install run lab test notebooks fuzz test-colab weights address clean
+.PHONY: install run lab test notebooks site fuzz test-colab weights address clean
 
 install: $(VENV)/.ready
 
@@ -40,6 +40,11 @@ fuzz: $(VENV)/.ready-dev
 # Runs every notebook at full length and keeps its outputs, for those who read them on a web page.
 notebooks: $(VENV)/.ready-dev
 	$(BIN)/python tests/support/keep_outputs.py notebooks/*.ipynb
+
+# Pages of all that is written here, and a gallery in which the slice browser runs.
+site: $(VENV)/.ready-dev
+	$(BIN)/python docs/site/build.py results/site
+	@echo "look at it: $(BIN)/python -m http.server -b 127.0.0.1 -d results/site"
 
 # The weights in liverlib/weights: from nothing (minutes on a GPU, most of a day on two cores), then
 # gently on (an hour on two cores); at last it is chosen how readily a voxel is called tumour.
@@ -76,7 +81,7 @@ $(VENV)/.ready: $(BIN)/python pyproject.toml requirements.lock
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	$(PIP) -c requirements.lock -e ".[notebooks,dicom,formats,onnx,tensorboard,completion,dev]"
+	$(PIP) -c requirements.lock -e ".[notebooks,dicom,formats,onnx,tensorboard,completion,site,dev]"
 	@touch $@
 
 COLAB = numpy==2.1.* nibabel==5.4.* ipywidgets==7.7.1 ipython==7.34.0 ipykernel==6.17.1 \
