@@ -105,7 +105,7 @@ def test_notebooks_show_their_pictures(parsed):
 
 def targets(page) -> Iterator[str]:
     """All that a page leads to or loads."""
-    for kind in ("href", "src"):
+    for kind in ("href", "src", "data-src"):
         yield from (element[kind] for element in page(attrs={kind: True}))
 
 

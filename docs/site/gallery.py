@@ -10,7 +10,7 @@ from liverlib.synthesis.phantom.phantom import PhantomSettings
 HERE = Path(__file__).parent
 SIZE = 128  # voxels along an axis of a page of the gallery, at most
 FRAME = """\
-<iframe class="viewer" loading="lazy" title="Slice browser: {title}" src="viewer/{name}.html"></iframe>
+<iframe class="viewer" title="Slice browser: {title}" data-src="viewer/{name}.html"></iframe>
 
 <p><a href="viewer/{name}.html">This case on a page of its own</a></p>
 """
