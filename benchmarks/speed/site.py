@@ -13,7 +13,8 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "support")]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from chromium import launched
 from page_modules import served
 from report import Report
@@ -22,7 +23,12 @@ PAGES = ("gallery.html", "try.html", "viewer/try.html")
 SIZES = {"1280 px": (1280, 900), "360 px": (360, 740)}
 LINES = {
     "this machine": None,
-    "slow": {"offline": False, "latency": 100, "downloadThroughput": 1.25e6, "uploadThroughput": 1e6},
+    "slow": {
+        "offline": False,
+        "latency": 100,
+        "downloadThroughput": 1.25e6,
+        "uploadThroughput": 1e6,
+    },
 }
 # Runs in every frame; the pictures are painted before the slice browser can be asked.
 WATCH = """(() => {

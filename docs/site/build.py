@@ -25,9 +25,11 @@ PAGES = (
 )  # fmt: skip
 FILES = ("LICENSE", "docs/*.png", "benchmarks/results/*.png", "benchmarks/results/*.csv")
 CAUTION = "**Not a medical device: for teaching and research.**\n"
-LOOK = "Nothing to install: [scroll through cases](gallery.md), or [correct a mask](try.md), right here.\n"
+LOOK = "Nothing to install: [scroll through cases](gallery.md) or [correct a mask](try.md) here.\n"
 BADGE = re.compile(r"\[!\[([^]]*)\]\([^)]*\)\]")  # a picture from elsewhere, in a link
-LIVE = "Where the notebook runs, this picture scrolls, as those of [the gallery](../gallery.html) do."
+LIVE = (
+    "Where the notebook runs, this picture scrolls, as those of [the gallery](../gallery.html) do."
+)
 CONTENTS = """
 ```{toctree}
 :hidden:

@@ -63,10 +63,11 @@ def chosen(examples: list[Example]) -> dict[str, Example]:
         (example for example in examples if example.result.has_tumour),
         key=lambda example: -example.result.tumour.dice,
     )
-    free = [example for example in examples if not example.result.has_tumour]
     best, median, worst = ranked[0], ranked[len(ranked) // 2], ranked[-1]
     shown = {"The best": best, "The median": median, "The worst": worst}
-    return shown | {"Without a tumour": example for example in free[:1]}
+    if free := [example for example in examples if not example.result.has_tumour]:
+        shown["Without a tumour"] = free[0]
+    return shown
 
 
 def write_cases(sources: Path, pages: Path, fast: bool = False) -> None:
