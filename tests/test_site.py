@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import address as tool
 import pytest
 from chromium import launched, needs_chromium, pixels, state
 from page_modules import served
@@ -20,6 +22,7 @@ for name in ("sphinx", "myst_nb", "furo"):
     pytest.importorskip(name, reason='THE SITE IS NOT TESTED: pip install -e ".[site]"')
 bs4 = pytest.importorskip("bs4")
 ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "docs" / "site"
 SIZES = {
     "wide": {"viewport": {"width": 1280, "height": 900}},
     "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
@@ -31,11 +34,15 @@ OUTWARD = ("https:", "http:", "mailto:")
 def site(tmp_path_factory) -> Path:
     """The folder of a site with a small gallery."""
     folder = tmp_path_factory.mktemp("site")
-    home = {"LIVERLIB_FAST": "1", "LIVERLIB_HOME": str(folder), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, ROOT / "docs" / "site" / "build.py", folder / "site"]
-    done = subprocess.run(command, env=os.environ | home, capture_output=True, text=True)
+    done = build(folder / "site")
     assert done.returncode == 0, done.stderr
     return folder / "site"
+
+
+def build(folder: Path) -> subprocess.CompletedProcess:
+    fast = {"LIVERLIB_FAST": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, BUILD / "build.py", folder]
+    return subprocess.run(command, env=os.environ | fast, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +95,25 @@ def test_it_holds_what_the_project_has(site):
         for path in ROOT.glob(pattern):
             assert str(path.relative_to(ROOT).with_suffix(".html")) in pages
     assert {"index.html", "gallery.html", "try.html", "liverlib/weights/README.html"} <= pages
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    done = build(tmp_path)
+    assert done.returncode == 1 and "Name another folder" in done.stderr
+    assert "Traceback" not in done.stderr and (tmp_path / "thesis.txt").exists()
+
+
+def test_with_an_address_pages_still_lead_to_each_other(monkeypatch):
+    """And no badge, which is a picture from elsewhere, is left."""
+    monkeypatch.syspath_prepend(str(BUILD))
+    gathering = import_module("build")
+    forge, links = "https://github.com/owner/project", r"\]\((?!https:)([^)]+)\)"
+    text = (ROOT / "README.md").read_text("utf-8")
+    unset, with_address = (tool.rewritten("README.md", text, a) for a in ("", forge))
+    shown = gathering.page(with_address, forge)
+    assert tool.BADGE in with_address and "badge.svg" not in shown
+    assert re.findall(links, shown) == re.findall(links, unset) != []
 
 
 def test_every_public_name_is_in_the_reference(parsed):

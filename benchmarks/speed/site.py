@@ -12,13 +12,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
 from chromium import launched
 from page_modules import served
 from report import Report
 
+ROOT = Path(__file__).parents[2]
 PAGES = ("gallery.html", "try.html", "viewer/try.html")
 SIZES = {"1280 px": (1280, 900), "360 px": (360, 740)}
 LINES = {

@@ -17,13 +17,17 @@ from gallery import write_cases
 from reference import write_reference
 from sphinx.cmd.build import build_main
 
+from liverlib.core.errors import LiverlibError
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGES = (
     "docs/*.md", "benchmarks/README.md", "benchmarks/results/*.md", "data/README.md",
     "results/README.md", "liverlib/weights/README.md", "notebooks/*.ipynb",
 )  # fmt: skip
-FILES = ("LICENSE", "docs/*.png", "benchmarks/results/*.png", "benchmarks/results/*.csv")
+FILES = (
+    "LICENSE", "docs/*.png", "docs/*.svg", "benchmarks/results/*.png", "benchmarks/results/*.csv",
+)  # fmt: skip
 CAUTION = "**Not a medical device: for teaching and research.**\n"
 LOOK = "Nothing to install: [scroll through cases](gallery.md) or [correct a mask](try.md) here.\n"
 BADGE = re.compile(r"\[!\[([^]]*)\]\([^)]*\)\]")  # a picture from elsewhere, in a link
@@ -124,7 +128,12 @@ def notebook(text: str) -> str:
 
 
 def build(out: Path, fast: bool = False) -> int:
-    """Writes the site into `out`, which is emptied before; the exit code of Sphinx."""
+    """Writes the site into `out`, in the place of an older one; the exit code of Sphinx.
+
+    Raises `LiverlibError` where `out` holds something else.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / "objects.inv").is_file():
+        raise LiverlibError(f"{out}: holds something else than a site. Name another folder.")
     shutil.rmtree(out, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         sources = Path(folder)
@@ -134,9 +143,11 @@ def build(out: Path, fast: bool = False) -> int:
         flags = ["-b", "html", "-c", str(HERE), "-d", str(sources / ".doctrees"), "-W", "-q"]
         code = build_main([*flags, "--keep-going", str(sources), str(out)])
     (out / ".nojekyll").touch()  # folders that begin with _ are published, too
-    shutil.rmtree(out / ".doctrees", ignore_errors=True)
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(build(Path(sys.argv[1]).resolve(), bool(os.environ.get("LIVERLIB_FAST"))))
+    try:
+        sys.exit(build(Path(sys.argv[1]).resolve(), bool(os.environ.get("LIVERLIB_FAST"))))
+    except LiverlibError as error:
+        sys.exit(str(error))
