@@ -149,7 +149,8 @@ TEXTS = sorted(
     path
     for pattern in (
         "liverlib/**/*.py", "liverlib/**/*.md", "liverlib/view/viewer/web/**/*", "tests/**/*.py",
-        "benchmarks/**/*.py", "*.md", "data/*.md", "results/*.md", "docs/*.md", "benchmarks/*.md",
+        "benchmarks/**/*.py", "*.md", "data/*.md", "results/*.md", "docs/**/*.md", "docs/site/*.py",
+        "benchmarks/*.md",
         "Makefile", "notebooks/*.ipynb",
     )
     for path in ROOT.glob(pattern)

@@ -135,17 +135,17 @@ def targets(page) -> Iterator[str]:
         yield from (element[kind] for element in page(attrs={kind: True}))
 
 
-def test_every_link_within_the_site_leads_to_a_page_and_a_place_in_it(site, parsed):
-    places = {path: {e["id"] for e in page(id=True)} for path, page in parsed.items()}
+def test_every_link_within_the_site_leads_to_a_page_and_an_anchor_in_it(site, parsed):
+    anchors = {path: {e["id"] for e in page(id=True)} for path, page in parsed.items()}
     checked = 0
     for path, page in parsed.items():
         for target in targets(page):
             if target.startswith((*OUTWARD, "data:")):
                 continue
-            file, place = urldefrag(unquote(re.sub(r"\?.*", "", target)))
+            file, anchor = urldefrag(unquote(re.sub(r"\?.*", "", target)))
             reached = (path.parent / file).resolve() if file else path
             assert reached.is_file(), f"{path}: {target}"
-            assert not place or place in places[reached], f"{path}: {target}"
+            assert not anchor or anchor in anchors[reached], f"{path}: {target}"
             checked += 1
     assert checked > 1000
 
@@ -161,7 +161,7 @@ def test_nothing_is_loaded_from_elsewhere(site, parsed):
         assert not re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", path.read_text("utf-8"))
 
 
-@needs_chromium()
+@needs_chromium(" ON THE SITE")
 def test_no_page_asks_anything_of_elsewhere_or_is_wider_than_a_phone(chromium, site, address):
     with tab(chromium, address, "phone") as page:
         for path in sorted(site.rglob("*.html")):
@@ -170,7 +170,7 @@ def test_no_page_asks_anything_of_elsewhere_or_is_wider_than_a_phone(chromium, s
             assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), path
 
 
-@needs_chromium()
+@needs_chromium(" ON THE SITE")
 @pytest.mark.parametrize(("size", "number"), [("wide", 0), ("phone", 0), ("phone", 2)])
 def test_the_gallery_shows_slices_and_scrolls_by_key(chromium, address, size, number):
     with tab(chromium, address, size) as page:
@@ -188,7 +188,7 @@ def test_the_gallery_shows_slices_and_scrolls_by_key(chromium, address, size, nu
         frame.wait_for_function("document.documentElement.scrollHeight <= innerHeight")
 
 
-@needs_chromium()
+@needs_chromium(" ON THE SITE")
 @pytest.mark.parametrize("size", SIZES)
 def test_a_mask_is_corrected_and_saved_on_the_page(chromium, address, size, tmp_path):
     with tab(chromium, address, size) as page:
@@ -204,7 +204,7 @@ def test_a_mask_is_corrected_and_saved_on_the_page(chromium, address, size, tmp_
     assert 2 in read_label(tmp_path / "mask.nii.gz").voxels
 
 
-@needs_chromium()
+@needs_chromium(" ON THE SITE")
 @pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("phone", "dark")])
 def test_axe_finds_nothing_serious(chromium, address, size, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
