@@ -8,4 +8,5 @@ __all__ = [
     "grey_values",
     "liver",
     "orientation",
+    "spine",
 ]

@@ -14,6 +14,7 @@ from .geometry import Sample, check_geometry
 from .grey_values import check_grey_values
 from .liver import CoarseLiver, check_liver
 from .orientation import Axes, check_orientation
+from .spine import check_spine
 
 
 def examine_scan(
@@ -49,4 +50,6 @@ def examine_scan(
     orientation = check_orientation(sample, turned)
     if any(reason.verdict == NOT_TO_BE_USED for reason in orientation):
         return [*reasons, *orientation]
+    if not any(reason.cause == "spacing" for reason in reasons):
+        reasons += check_spine(scan, sample)
     return [*reasons, *orientation, *check_liver(CoarseLiver(coarse, scan.grid, window))]
