@@ -58,4 +58,4 @@ def test_tissues_are_those_at_the_nearest_voxels_and_beyond_the_edge_its_last(la
     expected = [label_map.tissue[tuple(v)].item() for v in (voxel, shape - 1, voxel - 1)]
     assert label_map.tissue_at(at).tolist() == expected
     moved = label_map.tissue_at(at, (0, 0, 7))
-    assert moved[0] == label_map.tissue[tuple(voxel + [0, 0, 7])]
+    assert moved[0] == label_map.tissue[tuple(voxel + np.array([0, 0, 7]))]
