@@ -7,7 +7,6 @@ table holds numbers alone: no voxel can be got back from it. The label names the
 """
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 
@@ -17,9 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from report import RESULTS, Report
 from scans import named, read_pair
 
-from liverlib.core.files import atomic
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
-from liverlib.synthesis.appearance import cube_appearance
+from liverlib.synthesis.appearance import Appearance, cube_appearance, write_appearances
 
 CUBE = CubeSettings(crop="liver", window=ROI_WINDOW)
 
@@ -30,27 +28,20 @@ def main() -> None:
                         metavar=("SCAN", "LABEL"))  # fmt: skip
     parser.add_argument("--output", type=Path, default=RESULTS / "appearance.csv")
     options = parser.parse_args()
-    rows = []
+    measured = {}
     with Report(__file__) as report:
         report.columns("scan", "liver, standard deviation in HU", "lowest frequency, HU²",
                        "a quarter cycle a voxel, HU²", "highest, HU²")  # fmt: skip
         for name, pair in named(options.pair).items():
-            measured = measure(*pair)
-            rows += [
-                {"scan": name, "of": of, "x": f"{x:.4f}", "value": f"{value:.4f}"}
-                for of, (values, middles) in measured.items()
-                for value, x in zip(values, middles, strict=True)
-            ]
-            power = measured["noise"][0]
+            measured[name] = measure(*pair)
+            power = measured[name]["noise"][0]
             chosen = (f"{power[n]:.0f}" for n in (0, len(power) // 2 - 1, -1))
-            report.row(name, f"{deviation(*measured['liver']):.0f}", *chosen)
-    with atomic(options.output) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+            spread = deviation(*measured[name]["liver"])
+            report.row(name, f"{spread:.0f}", *chosen)
+    write_appearances(options.output, measured)
 
 
-def measure(scan: Path, label: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def measure(scan: Path, label: Path) -> Appearance:
     """The appearance of the ROI stage's cube of a scan."""
     cube = to_cube(*read_pair(scan, label), CUBE)
     assert cube.soft_labels is not None

@@ -4,15 +4,22 @@ Both are taken of the ROI stage's cubes, as the network sees them: greys count H
 from the liver's median, and lengths are voxels. No voxel of a scan can be got back from them.
 """
 
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 
+from liverlib.core.files import atomic
+
+Appearance = dict[str, tuple[np.ndarray, np.ndarray]]  # values, and what they stand at
 BIN_HU = 5.0
 SQUARE = 16  # voxels along the edge of the squares whose noise is measured
 
 
 def cube_appearance(
     image: np.ndarray, soft_labels: np.ndarray, window: tuple[float, float]
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+) -> Appearance:
     """Values and what they stand at: histograms of "liver" and "cube", and the "noise" spectrum.
 
     The liver counts where it fills a voxel, without its tumours.
@@ -70,6 +77,32 @@ def noise_spectrum(
     power = transformed.mean(0).ravel() / (hann**2).sum()
     sums = np.bincount(ring, power)[rings]
     return sums / np.bincount(ring)[rings], rings / SQUARE
+
+
+def write_appearances(path: Path, appearances: Mapping[str, Appearance]) -> None:
+    """Writes the appearances of some scans, by their names, as CSV."""
+    rows = (
+        [scan, of, f"{x:.4f}", f"{value:.4f}"]
+        for scan, appearance in appearances.items()
+        for of, curve in appearance.items()
+        for value, x in zip(*curve, strict=True)
+    )
+    with atomic(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([["scan", "of", "x", "value"], *rows])
+
+
+def read_appearances(path: Path) -> dict[str, Appearance]:
+    """What `write_appearances` wrote."""
+    curves: dict[str, dict[str, list]] = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            curve = curves.setdefault(row["scan"], {}).setdefault(row["of"], [])
+            curve.append((float(row["value"]), float(row["x"])))
+    return {
+        scan: {of: tuple(np.array(curve).T) for of, curve in by_kind.items()}
+        for scan, by_kind in curves.items()
+    }
 
 
 def _squares(values: np.ndarray) -> np.ndarray:

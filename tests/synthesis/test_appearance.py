@@ -10,6 +10,8 @@ from liverlib.synthesis.appearance import (
     cube_appearance,
     hu_histogram,
     noise_spectrum,
+    read_appearances,
+    write_appearances,
 )
 
 WINDOW = (-120.0, 120.0)
@@ -87,3 +89,16 @@ def test_of_a_cube_the_liver_counts_without_its_tumours():
     percent, middles = shown["cube"]
     assert percent[middles < -30].sum() == pytest.approx(25, abs=0.5)
     assert shown["noise"][0][1:] == pytest.approx(np.full(7, 25), rel=0.2)
+
+
+def test_appearances_are_read_as_they_were_written(tmp_path):
+    soft_labels = np.stack([WHOLE, ~WHOLE]) * np.uint8(255)
+    written = {name: cube_appearance(cube_of(white(9, n)), soft_labels, WINDOW)
+               for n, name in enumerate("ab")}  # fmt: skip
+    write_appearances(tmp_path / "table.csv", written)
+    read = read_appearances(tmp_path / "table.csv")
+    assert list(read) == ["a", "b"]
+    for name, appearance in written.items():
+        assert list(read[name]) == list(appearance)
+        for of, curve in appearance.items():
+            np.testing.assert_allclose(read[name][of], curve, atol=5e-5)
