@@ -111,7 +111,7 @@ def test_the_kept_megabytes_are_those_of_a_real_forward_pass():
 
 def test_real_appearances_stand_before_the_synthetic_ones():
     x = np.linspace(0.1, 0.5, 5)
-    synthetic = [{of: (n * x, x) for of in ("liver", "cube", "noise")} for n in (1, 2, 3)]
+    synthetic = [dict.fromkeys(("liver", "cube", "noise"), (n * x, x)) for n in (1, 2, 3)]
     figure = appearances({"real": synthetic[1]}, synthetic)
     for axis in figure.axes:
         *grey, real = [line for line in axis.get_lines() if len(line.get_xdata())]
