@@ -99,6 +99,6 @@ def test_a_clean_draw_becomes_the_scan_by_lesions_and_artefacts_alone(paths):
         generator._add_lesions(patch, random)
         low, high = patch.window
         image = generator.add_artefacts(patch.image, patch.liver, slice_mm, high - low, random)
-        seen, _ = scans.batch([draw])
-        assert torch.equal((image.clamp(0, 1) * 255).round().to(torch.uint8), seen)
+        made, _ = scans.batch([draw])
+        assert torch.equal((image.clamp(0, 1) * 255).round().to(torch.uint8), made)
         assert not torch.equal(before, image)
