@@ -139,8 +139,8 @@ def is_solution(cell):
     return "solution" in cell["metadata"].get("tags", [])
 
 
-def test_there_are_seven_notebooks():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
+def test_there_are_nine_notebooks():
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(1, 10)]
 
 
 def test_the_picture_of_the_series_names_every_notebook_and_the_minutes_that_it_takes():

@@ -1,6 +1,7 @@
 """Synthetic CT: phantoms as a dataset, and scans synthesised from label maps during training."""
 
 __all__ = [
+    "appearance",
     "artefacts",
     "contrast",
     "deformation",

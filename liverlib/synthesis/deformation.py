@@ -1,5 +1,6 @@
 """A label map's random rotation and bending in a patient, and the field of view of its scan."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,16 @@ class LabelMap:
                 file.get_tensor(name).numpy() for name in ("table", "liver", "body")
             )
         return cls(tissue, table, liver, body, spacing)
+
+    def tissue_at(self, coordinates: Tensor, offset: Sequence[float] = (0, 0, 0)) -> Tensor:
+        """The tissues (n,) at coordinates (3, …) in voxels, moved by `offset` (3,) voxels."""
+        shape = self.tissue.shape
+        x, y, z = (
+            (axis + float(shift)).round_().clamp_(0, n - 1).int()
+            for axis, shift, n in zip(coordinates, offset, shape, strict=True)
+        )
+        index = ((x * shape[1] + y) * shape[2] + z).flatten()
+        return self.tissue.flatten().index_select(0, index).int()
 
 
 class Deformation:

@@ -86,8 +86,9 @@ class SyntheticScans:
         images, soft_labels = zip(*map(self._synthesise, draws), strict=True)
         return torch.cat(images), torch.cat(soft_labels)
 
-    def _synthesise(self, draw: int) -> tuple[Tensor, Tensor]:
-        """One draw: image (1, 1, …) and soft labels (1, 2, …), uint8."""
+    def clean(self, draw: int) -> tuple[LiverPatch, float, np.random.Generator]:
+        """A draw before lesions, artefacts and noise: its patch, the height of the voxels in mm,
+        and the random numbers that go on."""
         random = np.random.default_rng([self.seed, draw])
         label_map = self._label_map(shuffled_index(self.seed, draw, len(self)))
         deformation = Deformation(label_map, random)
@@ -104,9 +105,15 @@ class SyntheticScans:
         sides = (voxel / voxel.prod() ** (1 / 3)).tolist()
         scale, tumour = LESION_SCALE[self.cube.crop], torch.zeros_like(liver)
         patch = LiverPatch(image, liver, tumour, liver_hu, window, sides, scale, contrast.phase)
+        return patch, float(voxel[2]), random
+
+    def _synthesise(self, draw: int) -> tuple[Tensor, Tensor]:
+        """One draw: image (1, 1, …) and soft labels (1, 2, …), uint8."""
+        patch, slice_mm, random = self.clean(draw)
+        low, high = patch.window
         _add_lesions(patch, random)
-        image = add_artefacts(image, liver, voxel[2], window[1] - window[0], random)
-        soft_labels = torch.cat([liver, tumour], 1)
+        image = add_artefacts(patch.image, patch.liver, slice_mm, high - low, random)
+        soft_labels = torch.cat([patch.liver, patch.tumour], 1)
         return _as_bytes(image), _as_bytes(soft_labels)
 
     def _label_map(self, index: int) -> LabelMap:
@@ -155,7 +162,7 @@ class SyntheticScans:
         fillings = hard_negatives_in_fat(label_map.table, self.edge, random, self.device)
         grey, liver = torch.zeros_like(texture), torch.zeros_like(texture)
         for offset in np.array(SUBVOXEL):
-            tissue = _tissue(label_map, coordinates, offset * voxel / label_map.spacing)
+            tissue = label_map.tissue_at(coordinates, offset * voxel / label_map.spacing)
             value = hu.index_select(0, tissue)  # far faster than hu[tissue]
             value.addcmul_(amplitude.index_select(0, tissue), texture)
             for filling in fillings:
@@ -164,17 +171,6 @@ class SyntheticScans:
             liver += is_liver.index_select(0, tissue)
         shape = (1, 1, *coordinates.shape[1:])
         return grey.view(shape) / len(SUBVOXEL), liver.view(shape) / len(SUBVOXEL)
-
-
-def _tissue(label_map: LabelMap, coordinates: Tensor, offset: np.ndarray) -> Tensor:
-    """The tissues (n,) at coordinates (3, …) of a label map, moved by `offset` (3,) voxels."""
-    shape = label_map.tissue.shape
-    x, y, z = (
-        (axis + float(shift)).round_().clamp_(0, n - 1).int()
-        for axis, shift, n in zip(coordinates, offset, shape, strict=True)
-    )
-    index = ((x * shape[1] + y) * shape[2] + z).flatten()
-    return label_map.tissue.flatten().index_select(0, index).int()
 
 
 def _as_bytes(values: Tensor) -> Tensor:

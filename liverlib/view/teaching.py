@@ -115,6 +115,28 @@ def fits(runs: Mapping[str, Epochs]) -> Figure:
     return figure
 
 
+def appearances(
+    scans: Mapping[str, Mapping[str, tuple]], synthetic: Sequence[Mapping[str, tuple]]
+) -> Figure:
+    """Histograms and noise spectra of scans, by name, before those of synthetic cubes in grey.
+
+    Both are those of `synthesis.appearance.cube_appearance`: values, and what they stand at.
+    """
+    titles = {"liver": "the liver", "cube": "all of the cube", "noise": "noise in the liver"}
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+    for axis, (of, title) in zip(axes, titles.items(), strict=True):
+        for values, x in (appearance[of] for appearance in synthetic):
+            axis.plot(x, values, color="0.75", linewidth=0.8)
+        for colour, (name, appearance) in zip(RUN_COLOURS, scans.items(), strict=False):
+            values, x = appearance[of]
+            axis.plot(x, values, color=colour, label=name)
+        axis.set(title=title, xlabel="HU from the liver's median", ylabel="% of voxels")
+    axes[2].plot([], [], color="0.75", label=f"{len(synthetic)} synthetic")
+    axes[2].set(xlabel="cycles a voxel", ylabel="HU²", yscale="log")
+    axes[2].legend(fontsize=8)
+    return figure
+
+
 def cost(shape: Mapping[str, Any], size: int = 128) -> dict[str, float]:
     """Cost of a network (`UNet3D.shape`): its parameters, and MB and TFLOP for a cube of `size`³.
 

@@ -62,7 +62,7 @@ def test_notebooks_are_copied_and_those_of_the_user_are_kept(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == f"notebooks {folder}"
     copies = sorted(folder.iterdir())
     assert [copy.name for copy in copies] == [path.name for path in paths.notebooks()]
-    assert len(copies) == 7
+    assert len(copies) == 9
     copies[3].write_text("mine")
     copies[2].unlink()
     assert main(["notebooks", str(folder)]) == 2

@@ -12,6 +12,7 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
+from liverlib.pipeline.paths import home
 from liverlib.view.slices import COLOURS
 
 KEPT = ("text/plain", "image/png")
@@ -33,6 +34,7 @@ def smaller(png: str) -> str:
 def kept(output: dict) -> dict | None:
     """The output without what is not kept; None where nothing is left."""
     if output["output_type"] == "stream":
+        output["text"] = output["text"].replace(f"{home()}/", "")  # of this machine
         return output if output["name"] == "stdout" else None
     output["data"] = {kind: output["data"][kind] for kind in KEPT if kind in output["data"]}
     if "image/png" in output["data"]:

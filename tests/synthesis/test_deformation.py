@@ -1,6 +1,7 @@
 """How label maps are bent, and the fields of view of their scans."""
 
 import numpy as np
+import torch
 
 from liverlib.preprocessing.boxes import MARGIN_MM
 from liverlib.synthesis.deformation import Deformation, field_of_view
@@ -48,3 +49,13 @@ def test_the_livers_box_is_now_and_then_wrong(label_map):
         wider.append(deformation.liver[:, 0].min() - MARGIN_MM - low[0])
     assert np.abs(np.median(wider)) < 4
     assert max(wider) > 20 and min(wider) < -8
+
+
+def test_tissues_are_those_at_the_nearest_voxels_and_beyond_the_edge_its_last(label_map):
+    shape = np.array(label_map.tissue.shape)
+    voxel = shape // 2
+    at = torch.tensor(np.stack([voxel + 0.3, shape + 40, voxel - 0.8], 1), dtype=torch.float32)
+    expected = [label_map.tissue[tuple(v)].item() for v in (voxel, shape - 1, voxel - 1)]
+    assert label_map.tissue_at(at).tolist() == expected
+    moved = label_map.tissue_at(at, (0, 0, 7))
+    assert moved[0] == label_map.tissue[tuple(voxel + np.array([0, 0, 7]))]

@@ -86,3 +86,19 @@ def test_the_soft_labels_are_fractions_of_voxels(paths):
     quarters = [round(255 * n / len(generator.SUBVOXEL)) for n in range(5)]
     assert set(soft_labels.unique().tolist()) <= {*quarters, 64, 191, 128, 127}
     assert len(soft_labels.unique()) > 2
+
+
+def test_a_clean_draw_becomes_the_scan_by_lesions_and_artefacts_alone(paths):
+    """What notebook 08 shows step by step is what a training sees."""
+    scans = SyntheticScans(paths, SPACING, LIVER, 32, 1.0)
+    for draw in range(6):
+        patch, slice_mm, random = scans.clean(draw)
+        assert not patch.tumour.any() and patch.image.min() >= 0 and patch.image.max() <= 1
+        assert slice_mm > 0
+        before = patch.image.clone()
+        generator._add_lesions(patch, random)
+        low, high = patch.window
+        image = generator.add_artefacts(patch.image, patch.liver, slice_mm, high - low, random)
+        made, _ = scans.batch([draw])
+        assert torch.equal((image.clamp(0, 1) * 255).round().to(torch.uint8), made)
+        assert not torch.equal(before, image)

@@ -6,7 +6,7 @@ from matplotlib.patches import Rectangle
 
 from liverlib.models.unet import UNet3D
 from liverlib.view.slices import COLOURS
-from liverlib.view.teaching import batch, cost, fits, live_curves, network_diagram
+from liverlib.view.teaching import appearances, batch, cost, fits, live_curves, network_diagram
 
 ROW = {
     "step": 1, "learning_rate": 1e-3, "train_loss": 1.0, "validation_loss": 2.0,
@@ -107,3 +107,15 @@ def test_the_kept_megabytes_are_those_of_a_real_forward_pass():
     place, then the head's input once more: it is the block's output."""
     kept = cost({"channels": (4,), "block_size": 1, "norm": False}, 16)["kept_mb"]
     assert kept == (1 + 4 + 4) * 16**3 * 4 / 2**20
+
+
+def test_real_appearances_stand_before_the_synthetic_ones():
+    x = np.linspace(0.1, 0.5, 5)
+    synthetic = [dict.fromkeys(("liver", "cube", "noise"), (n * x, x)) for n in (1, 2, 3)]
+    figure = appearances({"real": synthetic[1]}, synthetic)
+    for axis in figure.axes:
+        *grey, real = [line for line in axis.get_lines() if len(line.get_xdata())]
+        assert len(grey) == 3 and {line.get_color() for line in grey} == {"0.75"}
+        assert np.array_equal(real.get_ydata(), 2 * x) and real.get_color() != "0.75"
+    words = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    assert words == ["real", "3 synthetic"] and figure.axes[2].get_yscale() == "log"
