@@ -25,6 +25,7 @@ from scores import Score, last_state, score, summed
 
 from liverlib.core.parallel import in_processes
 from liverlib.inference.segmenter import Segmenter, Stage
+from liverlib.pipeline import inputs
 from liverlib.pipeline.presets import default_settings
 from liverlib.pipeline.run import Run
 from liverlib.synthesis import contrast, deformation, generator
@@ -107,6 +108,7 @@ def train(kind: str, run: Run) -> None:
 def changed(changes: list[Change]) -> Iterator[None]:
     """A block in which some functions are replaced."""
     with ExitStack() as stack:
+        stack.enter_context(patch.object(inputs, "MAX_WORKERS", 1))  # others would not see it
         for change in changes:
             stack.enter_context(patch.object(*change))
         yield
