@@ -112,7 +112,7 @@ def _of_certainty(liver: CoarseLiver) -> Iterator[Reason]:
 
 
 def _of_size(liver: CoarseLiver) -> Iterator[Reason]:
-    """An extent that the scan cuts is a lower bound of the liver's."""
+    """Where the scan cuts the liver, its extents are lower bounds: of a tip, all three."""
     cut = [any(ends) for ends in liver.ends]
     names = ("left", "right"), ("back", "front"), ("lower", "upper")
     pairs = zip(names, liver.ends, strict=True)
@@ -121,9 +121,9 @@ def _of_size(liver: CoarseLiver) -> Iterator[Reason]:
         text = f"The liver reaches the scan's {' and '.join(at)} end: it may be cut off there, and "
         yield Reason("partial", text + "volumes are lower bounds.", AS_EXPECTED)
     size = " × ".join(f"{mm:.0f}" for mm in liver.extents)
-    bounds = list(zip(liver.extents, LIVER_MM, cut, strict=True))
-    too_large = any(mm > most for mm, (_, most), _ in bounds)
-    too_small = any(mm < least for mm, (least, _), by_scan in bounds if not by_scan)
+    bounds = list(zip(liver.extents, LIVER_MM, strict=True))
+    too_large = any(mm > most for mm, (_, most) in bounds)
+    too_small = any(mm < least for mm, (least, _) in bounds) and not any(cut)
     ratio, (low, high) = liver.extents[2] / np.sqrt(liver.extents[:2].prod()), HEIGHT_RATIO
     odd = (ratio > high and not any(cut[:2])) or (ratio < low and not cut[2])
     if too_large or too_small or odd:

@@ -54,6 +54,11 @@ def test_a_liver_that_the_scan_cuts_at_the_side_may_look_too_high_for_its_width(
     assert ("spacing", LOOK_CLOSELY) in found(low=(25, 12, 8), high=(35, 28, 30))
 
 
+def test_the_tip_of_a_liver_may_be_narrow_and_a_whole_liver_may_not():
+    assert found(low=(28, 12, 36), high=(35, 24, 40)) == [("partial", AS_EXPECTED)]
+    assert ("spacing", LOOK_CLOSELY) in found(low=(28, 12, 20), high=(35, 24, 34))
+
+
 @pytest.mark.parametrize(
     "spacing", [(10, 10, 20), (10, 10, 5), (20, 20, 10), (5, 5, 10), (20, 20, 20), (5, 5, 5)]
 )
