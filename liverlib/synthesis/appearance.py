@@ -87,7 +87,7 @@ def write_appearances(path: Path, appearances: Mapping[str, Appearance]) -> None
         for of, curve in appearance.items()
         for value, x in zip(*curve, strict=True)
     )
-    with atomic(path) as temporary, open(temporary, "w", newline="") as file:
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([["scan", "of", "x", "value"], *rows])
 
@@ -95,7 +95,7 @@ def write_appearances(path: Path, appearances: Mapping[str, Appearance]) -> None
 def read_appearances(path: Path) -> dict[str, Appearance]:
     """What `write_appearances` wrote."""
     curves: dict[str, dict[str, list]] = {}
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             curve = curves.setdefault(row["scan"], {}).setdefault(row["of"], [])
             curve.append((float(row["value"]), float(row["x"])))
