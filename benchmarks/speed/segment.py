@@ -63,6 +63,7 @@ def compare(report: Report, weights: Path, slices: int, repeats: int) -> None:
         report.text(f"512×512×{slices}, best of {repeats} (MONAI: once)")
         report.columns("command", "seconds", "of processors", "peak GB", "× liverlib")
         segment = [sys.executable, "-m", "liverlib", "segment", case.image, "-o", "mask.nii.gz"]
+        segment += ["--overwrite"]  # what is made already is not made again
         base = 0.0  # seconds of the first
         for more in OPTIONS:
             command = [*segment, "--weights", weights, *more.split()]
