@@ -78,6 +78,8 @@ def main() -> None:
     parser.add_argument("site", type=Path, nargs="?", default=ROOT / "results" / "site")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
+    if not (options.site / "index.html").exists():
+        sys.exit(f"{options.site} holds no site: run `make site` first.")
     with Report(__file__, "sphinx", "myst-nb", "furo") as report:
         tell_sizes(report, options.site)
         report.text("Seconds to the first slice, the median and the most:")
