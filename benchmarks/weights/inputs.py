@@ -142,9 +142,9 @@ def causes(quality: Quality) -> set[str]:
 
 
 def as_it_is(name: str, quality: Quality, true: float | None = None) -> dict[str, str]:
-    dice = {} if true is None else {"true liver Dice": f"{true:.2f}"}
+    known = {} if true is None else {"true liver Dice": f"{true:.2f}"}
     reasons = " ".join(quality.details)
-    return {"scan": name, **dice, "said": quality.headline, "reasons": reasons}
+    return {"scan": name, **known, "said": quality.headline, "reasons": reasons}
 
 
 def of_verdict(verdict: str, items: Sequence[tuple]) -> dict[str, str]:

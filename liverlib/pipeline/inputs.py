@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from liverlib.core.device import best_device
 from liverlib.core.errors import LiverlibError
 from liverlib.models.unet import UNet3D
@@ -18,7 +20,8 @@ from liverlib.training.workers import BatchWorkers
 from .paths import data_folder
 from .presets import RunSettings
 
-MAX_WORKERS = 8  # each takes a GPU about 6 GB, most of it for 240 label maps
+MAX_WORKERS = 8
+WORKER_BYTES = 1e9  # of a GPU that a worker may take beside its label maps: a guess
 
 
 def patches(settings: RunSettings, stage: str, cubes: Sequence[Path]) -> PatchSampler:
@@ -35,8 +38,16 @@ def synthetic(settings: RunSettings, stage: str, cube: CubeSettings) -> BatchSou
     paths = write_label_maps(data_folder() / "label_maps", maps)
     device = best_device()
     scans = SyntheticScans(paths, maps.spacing, cube, *_sampling(train), device=device)
-    workers = min(MAX_WORKERS, (os.cpu_count() or 1) - 1)
-    return BatchWorkers(scans, workers) if device.type == "cuda" and workers > 1 else scans
+    if device.type != "cuda":
+        return scans
+    workers = workers_for(paths, torch.cuda.mem_get_info(device)[0], os.cpu_count() or 1)
+    return BatchWorkers(scans, workers) if workers > 1 else scans
+
+
+def workers_for(paths: Sequence[Path], free: float, cpus: int) -> int:
+    """How many processes synthesise: half of a GPU's `free` bytes hold their label maps' copies."""
+    each = WORKER_BYTES + sum(path.stat().st_size for path in paths)
+    return min(MAX_WORKERS, cpus - 1, int(free / 2 / each))
 
 
 def initial_network(named: str, stage: str) -> UNet3D | None:

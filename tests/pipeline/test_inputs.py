@@ -1,5 +1,6 @@
 """What a stage's training begins with."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from liverlib.core.errors import LiverlibError
 from liverlib.models.unet import UNet3D
 from liverlib.models.weights import save_networks
-from liverlib.pipeline.inputs import initial_network, synthetic
+from liverlib.pipeline.inputs import initial_network, synthetic, workers_for
 from liverlib.pipeline.presets import RunSettings
 from liverlib.preprocessing.cube import CubeSettings
 from liverlib.synthesis.label_maps import LabelMapSettings
@@ -37,3 +38,13 @@ def test_synthetic_scans_follow_the_settings(own_home):
     scans = synthetic(replace(settings, roi=train), "roi", CubeSettings(size=32, crop="liver"))
     assert (len(scans), scans.edge, scans.liver_fraction, scans.seed) == (1, 16, 0.75, 7)
     assert list((own_home / "data" / "label_maps").rglob("*.safetensors"))
+
+
+def test_processes_take_half_of_what_a_gpu_has_free_and_leave_a_processor(tmp_path):
+    path = tmp_path / "label_map.safetensors"
+    path.touch()
+    os.truncate(path, 1_000_000_000)  # a hole: it takes no room
+    assert workers_for([path] * 4, 80e9, 16) == 8
+    assert workers_for([path] * 4, 24e9, 16) == 2
+    assert workers_for([path] * 4, 80e9, 2) == 1
+    assert workers_for([path] * 4, 8e9, 16) == 0

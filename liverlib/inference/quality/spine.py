@@ -1,7 +1,8 @@
 """Whether vertebrae follow each other as in people: where not, the distance of the slices is wrong.
 
-A vertebral body is 20 to 30 mm high, and a disc 5 mm in the lower chest (Fletcher et al., European
-Spine Journal 25, 2016) to 11 mm in the loins: from one vertebra to the next it is 26 to 44 mm.
+A vertebral body is 20 to 30 mm high. A disc is 5 mm high in the lower chest (Fletcher et al.,
+European Spine Journal, doi 10.1007/s00586-015-3925-y) and, from memory, up to 11 mm in the loins.
+So from one vertebra to the next it is 26 to 44 mm, short and tall people included.
 """
 
 import numpy as np
