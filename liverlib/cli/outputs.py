@@ -128,9 +128,9 @@ def refusal(path: Path, overwrite: bool = False) -> str:
     )
 
 
-def made_with(scan: Path, weights: Sequence[Path], *options: object) -> str:
-    """A digest of all that a mask depends on; weights and scan count by their content."""
-    contents = [sha256_of(path) for path in (*weights, scan)]
+def made_with(files: Sequence[Path], *options: object) -> str:
+    """A digest of all that a mask and its report depend on; files count by their content."""
+    contents = [sha256_of(path) for path in files]
     return digest(__version__, contents, *options)
 
 

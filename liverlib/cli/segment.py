@@ -66,6 +66,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
 def segment(options: argparse.Namespace) -> int:
     """The mask of each scan, on the scan's own grid."""
     from liverlib.inference.postprocessing import PostprocessSettings
+    from liverlib.inference.quality.calibration import calibration_path
     from liverlib.models.weights import PRETRAINED  # torch is imported when it is needed
 
     options.weights = weights = options.weights or [PRETRAINED]
@@ -79,7 +80,8 @@ def segment(options: argparse.Namespace) -> int:
 
     @cache
     def made(scan: Path) -> str:
-        return outputs.made_with(scan, weights, settings, options.tta, options.series)
+        files = [scan, *weights, *filter(Path.is_file, map(calibration_path, weights))]
+        return outputs.made_with(files, settings, options.tta, options.series)
 
     sheet = outputs.sheet_path(jobs) if options.preview and len(jobs) > 1 else None
     if sheet and (refusal := outputs.refusal(sheet, options.overwrite)):

@@ -37,6 +37,8 @@ def synthetic(settings: RunSettings, stage: str, cube: CubeSettings) -> BatchSou
     maps, train = settings.synthesis, getattr(settings, stage)
     paths = write_label_maps(data_folder() / "label_maps", maps)
     device = best_device()
+    if device.type == "cuda" and device.index is None:  # processes would take the first one
+        device = torch.device("cuda", torch.cuda.current_device())
     scans = SyntheticScans(paths, maps.spacing, cube, *_sampling(train), device=device)
     if device.type != "cuda":
         return scans

@@ -10,6 +10,7 @@ from pathlib import Path
 from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import digest
 from liverlib.data.cases import Case, find_cases
+from liverlib.io.provenance import sha256_of
 from liverlib.synthesis.phantom.dataset import write_phantoms
 from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION, PhantomSettings
 
@@ -56,3 +57,17 @@ def phantoms(settings: PhantomSettings | None = None, workers: int | None = None
     settings = settings or default_settings().phantom
     folder = data_folder() / "phantoms" / digest(settings, PHANTOM_VERSION) / "Task03_Liver"
     return find_cases(write_phantoms(folder, settings, workers))
+
+
+def weights_digests(**named: str | Path | None) -> dict[str, str]:
+    """The SHA-256 of each file of weights; "pretrained" names those that come with liverlib."""
+    if not any(named.values()):
+        return {}
+    from liverlib.models.weights import PRETRAINED  # torch is imported when it is needed
+
+    paths = {
+        key: PRETRAINED if file == "pretrained" else Path(file)
+        for key, file in named.items()
+        if file
+    }
+    return {f"{key}_sha256": sha256_of(path) for key, path in paths.items() if path.is_file()}

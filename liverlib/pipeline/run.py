@@ -22,7 +22,7 @@ from liverlib.preprocessing.cache import contents, prepare
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings
 from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION
 
-from .paths import data_folder, phantoms, results
+from .paths import data_folder, phantoms, results, weights_digests
 from .presets import STAGES, RunSettings, default_settings
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class Run:
         self.data = Path(data).resolve() if data else None
         self.seconds: dict[str, float] = {}
         kind = self.data.name if self.data else "phantoms"
-        if weights:
-            kind = f"{kind}-by-{weights.stem}"
+        kind += f"-by-{weights.stem}" if weights else ""
         self.folder = results(name or f"{kind}-{digest(self._described)[:6]}")
 
     @cached_property
@@ -213,6 +212,7 @@ class Run:
         """What decides the results, and so the run's name; files by their sizes and times, or by
         their content where that is known, so that fetching a scan makes no other run."""
         described = {**to_dict(self.settings), "phantom_version": PHANTOM_VERSION}
+        described |= weights_digests(weights=self.weights, init=self.settings.init)
         if self.settings.synthesis.count:
             from liverlib.synthesis.generator import GENERATOR_VERSION
             from liverlib.synthesis.label_maps import LABEL_MAP_VERSION

@@ -17,8 +17,8 @@ def quality(row: dict[str, float]) -> float:
     return sum(d for d in dices if d == d) / max(1, sum(d == d for d in dices))
 
 
-def advice(history: History, epochs: int) -> str:
-    """What is wrong with a training of so many epochs, in words; nothing where nothing is.
+def advice(history: History, epochs: int, stage: str) -> str:
+    """What is wrong with a stage's training of so many epochs; nothing where nothing is.
 
     Said once, at the end of its first third: no tumour voxel was right in any validation case.
     """
@@ -26,8 +26,8 @@ def advice(history: History, epochs: int) -> str:
     if len(history) != third or any(row["validation_tumour_dice"] != 0 for row in history):
         return ""
     return (
-        f"No tumour detected in any validation case after {third} of {epochs} epochs. Sample more "
-        "patches around tumours (--roi.tumour_fraction 0.5), or train longer (--roi.epochs)."
+        f"No tumour detected in any validation case after {third} of {epochs} epochs. Train longer "
+        f"(--{stage}.epochs), or sample more patches around tumours (--{stage}.tumour_fraction)."
     )
 
 

@@ -86,7 +86,7 @@ def train(
             trainer.history.append(row)
             left = (time.monotonic() - started) * (last - epoch - 1) / (epoch + 1 - first)
             write(f"{folder.name}  {epoch_line(row, last, left, skipped)}")
-            if text := advice(trainer.history, last):
+            if text := advice(trainer.history, last, folder.name):
                 write(text)
             if main:
                 _save(trainer, folder, about or {}, better)

@@ -41,6 +41,17 @@ def test_the_mask_is_computed_once_on_the_scans_grid(grid, two_pieces, monkeypat
     assert prediction.mask.voxels.dtype == np.uint8
 
 
+def test_a_mask_that_is_empty_because_the_roi_stage_finds_nothing_is_not_to_be_used(
+    grid, two_pieces
+):
+    stages = [predicted(grid, two_pieces), predicted(grid, np.zeros_like(two_pieces))]
+    prediction = Prediction(grid, "", stages)
+    assert not prediction.mask.voxels.any()
+    assert prediction.quality.verdict == "not to be used"
+    assert "The ROI stage finds no liver" in prediction.quality.details[0]
+    assert Prediction(grid, "", stages[:1]).quality.verdict == "as expected"
+
+
 def test_the_spread_is_computed_once(grid, two_pieces, monkeypatch):
     prediction = Prediction(grid, "", [predicted(grid, two_pieces, two_pieces)])
     volumes = prediction.tumour_ml_each

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from phantoms import simple_case
+from stages import save_untrained
 
 from liverlib.cli.main import main
 from liverlib.core.errors import LiverlibError
@@ -53,6 +54,20 @@ def test_a_run_that_starts_from_weights_has_their_shape(dataset, tmp_path):
     assert run(dataset, "--init", str(init)) == 0
     trained = load_networks(home() / "results" / "first" / "weights.safetensors")
     assert [network.shape["channels"] for network, _ in trained] == [(4, 8), (4, 12)]
+
+
+def test_weights_count_by_their_content(tmp_path):
+    """Every run calls its file weights.safetensors, and files are replaced."""
+    paths = [tmp_path / name / "weights.safetensors" for name in "abc"]
+    for path, seed in zip(paths, (0, 1, 1), strict=True):
+        path.parent.mkdir()
+        save_untrained(path, "body", seed=seed)
+    first, second, like_second = (Run(weights=path).folder for path in paths)
+    assert first != second == like_second
+    starts = RunSettings(init=str(paths[0]))
+    before = Run(starts).folder
+    save_untrained(paths[0], "body", seed=2)
+    assert Run(starts).folder != before
 
 
 def test_a_run_leaves_everything_it_promises(dataset, capsys):

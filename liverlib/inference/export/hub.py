@@ -7,6 +7,7 @@ from liverlib.core.files import atomic
 from liverlib.core.text import NOT_MEDICAL
 from liverlib.models.weights import PRETRAINED, load_networks
 
+from ..quality.calibration import calibration_path
 from .onnx_folder import copy_files, write_onnx_folder
 
 HOME = ""  # of the project; written by: make address URL=https://…
@@ -35,6 +36,8 @@ Without liverlib, with numpy, nibabel and onnxruntime:
 python segment.py scan.nii.gz mask.nii.gz
 ```
 
+It writes a mask of every scan: only liverlib says whether one may be believed.
+
 With {liverlib}:
 
 ```bash
@@ -45,16 +48,17 @@ liverlib segment scan.nii.gz -o mask.nii.gz --weights model.safetensors
 
 
 def write_hub_folder(folder: str | Path, weights: str | Path) -> list[Path]:
-    """Writes what `write_onnx_folder` does, the weights, and README.md; their paths."""
+    """Writes what `write_onnx_folder` does, weights, calibration and README.md; their paths."""
     folder = Path(folder)
     card, model = folder / "README.md", folder / "model.safetensors"
     paths = write_onnx_folder(folder, weights)
-    copy_files({model: Path(weights)})
+    copies = {model: Path(weights), calibration_path(model): calibration_path(weights)}
+    copy_files({copy: file for copy, file in copies.items() if file.is_file()})
     with atomic(card) as temporary:
         temporary.write_text(
             _HEADER + model_card(weights, _USE.format(liverlib=_link("liverlib", HOME))), "utf-8"
         )
-    return [card, model, *paths]
+    return [card, *(copy for copy in copies if copy.is_file()), *paths]
 
 
 def model_card(weights: str | Path, use: str = "") -> str:

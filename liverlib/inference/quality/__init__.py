@@ -1,4 +1,4 @@
-"""How far a prediction may be believed: its scan, its stages, its mask."""
+"""How far a prediction may be believed: its scan and its stages."""
 
 __all__ = [
     "calibration",
