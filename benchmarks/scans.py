@@ -34,6 +34,7 @@ KINDS = {  # each with one thing that patients have and usual phantoms lack
     "large caudate lobe": PhantomKind(liver=LiverAnatomy(caudate=45)),
     "5 mm slices": PhantomKind(slice_mm=5),
     "no contrast medium": PhantomKind(PHASES.index("non-contrast")),
+    "small tumours": PhantomKind(tumour_mm=(5, 10)),
 }
 OF_A_KIND = PhantomSettings(cases=12, unlabelled=0, seed=88, size=192, tumour_free=0.4)
 NOISE = 20.0  # HU, the standard deviation in the noisy ones

@@ -47,7 +47,7 @@ def main() -> None:
         scores = scores_by_amount(segmenter, groups(options.cases))
         report.text(
             "Amounts by which the tumour's logit is raised. Each cell: liver Dice, tumour Dice, "
-            "false tumour in a liver without any, gallbladder called tumour (in the last six "
+            "false tumour in a liver without any, gallbladder called tumour (in the last seven "
             "kinds), lesions at an IoU above 0.5."
         )
         report.table([row(*item) for item in scores.items()])

@@ -14,18 +14,19 @@ from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.optimize import minimize
+from scipy.optimize import lsq_linear, minimize
 from scipy.special import expit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from report import RESULTS, Report
-from scans import ALIKE, Pair, between_arms, noisy, with_dark_band
+from scans import ALIKE, KINDS, Pair, between_arms, noisy, with_dark_band
 
 from liverlib.core.arrays import find_pieces
 from liverlib.core.files import write_json
 from liverlib.core.parallel import in_processes
 from liverlib.evaluation.lesion_table import measure_lesions
 from liverlib.evaluation.overlap import dice
+from liverlib.inference.prediction import Prediction
 from liverlib.inference.quality.calibration import (
     VERSION,
     Linear,
@@ -34,17 +35,19 @@ from liverlib.inference.quality.calibration import (
     to_dice,
 )
 from liverlib.inference.quality.features import Features, lesion_features, liver_features
-from liverlib.inference.segmenter import Segmenter
+from liverlib.inference.segmenter import SHIFTS, Segmenter, probabilities
 from liverlib.io.provenance import sha256_of
 from liverlib.io.volume import Grid, Volume
 from liverlib.models.weights import PRETRAINED
+from liverlib.pipeline.presets import STAGES
 from liverlib.synthesis.phantom import body
-from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
+from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom, make_phantom_of
 from liverlib.view import figures
 
 SEED, SIZE = 2024, 128
 LEAST_IOU = 0.1  # with a true lesion (Jaeger et al., Retina U-Net, 2020)
 RIDGE, LESION_RIDGE = 3.0, 1.0
+EITHER_SIGN = ("deviation of grey values",)
 BINS = 10
 Change = Callable[[Volume, Volume, int], Pair]
 
@@ -56,6 +59,7 @@ class Case:
     kind: str
     liver: Features
     liver_dice: float
+    shifts: Features  # how much the liver stays the same when each stage's cube is moved
     lesions: Sequence[tuple[Features, float, bool]]  # features, mean probability, whether it is one
 
 
@@ -119,7 +123,7 @@ def with_hu(scan: Volume, hu: np.ndarray) -> Volume:
     return replace(scan, voxels=np.clip(np.rint(hu), -1024, 3071).astype(np.int16))
 
 
-KINDS: dict[str, Change] = {
+CHANGES: dict[str, Change] = {
     "usual": usual,
     "hard": usual,
     "with a dark band": lambda scan, label, _: with_dark_band(scan, label),
@@ -133,11 +137,12 @@ KINDS: dict[str, Change] = {
     "mirrored": mirrored,
     "upside down": upside_down,
 }
+ALL = [*CHANGES, *KINDS]
 
 
 def main() -> None:
     options = arguments()
-    tasks = [(options.weights, kind, n) for n in range(options.cases) for kind in KINDS]
+    tasks = [(options.weights, kind, n) for n in range(options.cases) for kind in ALL]
     cases = [case for case in in_processes(make_case, tasks, options.workers, "cases") if case]
     with Report(__file__) as report:
         held_out = check_liver(report, cases)
@@ -163,7 +168,9 @@ _SEGMENTERS: dict[Path, Segmenter] = {}  # one in each process
 
 def make_case(weights: Path, kind: str, n: int) -> Case | None:
     """One phantom of a kind, segmented; None where the stages find no liver at all."""
-    segmenter = _SEGMENTERS.setdefault(weights, Segmenter.load(weights))
+    if weights not in _SEGMENTERS:
+        _SEGMENTERS[weights] = replace(Segmenter.load(weights), calibration=None)
+    segmenter = _SEGMENTERS[weights]
     scan, label = phantom(kind, n)
     prediction = segmenter.predict(scan)
     if len(prediction.stages) < 2 or prediction.stages[-1].box is None:
@@ -182,7 +189,19 @@ def make_case(weights: Path, kind: str, n: int) -> Case | None:
         features = lesion_features(lesion, prediction.stages[-1])
         lesions.append((features, lesion.probability, best > LEAST_IOU))
     value = dice(label.voxels >= 1, mask >= 1)
-    return Case(kind, liver_features(prediction.stages), value, lesions)
+    shifts = over_shifts(segmenter, prediction)
+    return Case(kind, liver_features(prediction.stages), value, shifts, lesions)
+
+
+def over_shifts(segmenter: Segmenter, prediction: Prediction) -> Features:
+    """Of each stage: the Dice of its liver as predicted and as predicted of the moved cube."""
+    features = {}
+    stages = zip(STAGES, (segmenter.coarse, segmenter.roi), prediction.stages, strict=True)
+    for name, stage, output in stages:
+        moved = probabilities(stage.networks[0], output.cube, SHIFTS[1])
+        value = dice(output.probabilities[0, 0] >= 0.5, moved[0] >= 0.5)
+        features[f"agreement over shifts, {name} stage"] = from_dice(value)
+    return features
 
 
 def iou(part: np.ndarray, other: np.ndarray, size: int) -> float:
@@ -192,14 +211,16 @@ def iou(part: np.ndarray, other: np.ndarray, size: int) -> float:
 
 def phantom(kind: str, n: int) -> Pair:
     """The nth phantom of a kind; equal n give other bodies in other kinds."""
-    seed = SEED + list(KINDS).index(kind)
+    seed = SEED + ALL.index(kind)
     settings = PhantomSettings(seed=seed, size=SIZE, tumour_free=0.3)
+    if kind in KINDS:
+        return make_phantom_of(KINDS[kind], n, settings)[:2]
     hu = dict(body.TISSUE_HU)
     if kind != "usual" and (kind == "hard" or n % 2):
         body.TISSUE_HU.update(dict.fromkeys(ALIKE, hu["liver"]))
     scan, label = make_phantom(n, settings)
     body.TISSUE_HU.update(hu)
-    return KINDS[kind](scan, label, n)
+    return CHANGES[kind](scan, label, n)
 
 
 def table_of(rows: Sequence[Features]) -> tuple[list[str], np.ndarray]:
@@ -223,11 +244,13 @@ def standardised(values: np.ndarray) -> np.ndarray:
 
 
 def fit_liver(cases: Sequence[Case]) -> Linear:
-    """Ridge regression; each kind counts alike."""
+    """Ridge regression in which agreement and sureness speak for a mask, or not at all."""
     names, values = table_of([case.liver for case in cases])
     x, y = standardised(values), np.array([from_dice(case.liver_dice) for case in cases])
-    penalty = RIDGE * np.diag([0.0] + [1.0] * len(names))
-    return linear(names, values, np.linalg.solve(x.T @ x + penalty, x.T @ y))
+    penalty = np.sqrt(RIDGE) * np.eye(1 + len(names))[1:]
+    least = [-np.inf] + [-np.inf if name in EITHER_SIGN else 0.0 for name in names]
+    rows, aims = np.vstack([x, penalty]), np.append(y, np.zeros(len(names)))
+    return linear(names, values, lsq_linear(rows, aims, (least, np.inf)).x)
 
 
 def errors_of(cases: Sequence[Case]) -> np.ndarray:
@@ -244,36 +267,45 @@ def interval_of(cases: Sequence[Case]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def check_liver(
-    report: Report, cases: Sequence[Case]
-) -> list[tuple[str, float, tuple[float, float, float]]]:
+HeldOut = tuple[str, float, tuple[float, float, float]]  # kind, true Dice, predicted interval
+
+
+def check_liver(report: Report, cases: Sequence[Case]) -> list[HeldOut]:
     """The predicted Dice of each kind by what was fitted, and by an interval found, without it."""
-    rows, held_out = [], []
-    for kind in KINDS:
-        others = [case for case in cases if case.kind != kind]
-        model, interval = fit_liver(others), interval_of(others)
-        own = [case for case in cases if case.kind == kind]
-        for case in own:
-            middle = model(case.liver)
-            low, high = (to_dice(middle + error) for error in interval)
-            held_out.append((kind, case.liver_dice, (low, to_dice(middle), high)))
-        part = [item for item in held_out if item[0] == kind]
-        rows.append(row_of(kind, part))
+    held_out = predicted_without_own_kind(cases)
+    rows = [row_of(kind, [item for item in held_out if item[0] == kind]) for kind in ALL]
     rows.append(row_of("all kinds", held_out))
-    true, predicted = (np.array(v) for v in zip(*((t, p[1]) for _, t, p in held_out), strict=True))
+    moved = [replace(case, liver={**case.liver, **case.shifts}) for case in cases]
+    rows.append(row_of("all kinds, with shifts", predicted_without_own_kind(moved)))
     report.text("The liver's Dice, of each kind by a fit that never saw it.")
     report.table(rows)
+    true, predicted = (np.array(v) for v in zip(*((t, p[1]) for _, t, p in held_out), strict=True))
     ranks = [v.argsort().argsort() for v in (true, predicted)]
     report.text(
         f"Correlation of predicted and true Dice: {np.corrcoef(true, predicted)[0, 1]:.2f}; of "
         f"their ranks: {np.corrcoef(*ranks)[0, 1]:.2f}. n = {len(true)}."
     )
+    weights = fit_liver(moved).weights
+    told = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+    report.text(f"With shifts, each feature's weight: {told}. So shifts are left out.")
     return held_out
 
 
-def row_of(
-    kind: str, part: Sequence[tuple[str, float, tuple[float, float, float]]]
-) -> dict[str, str]:
+def predicted_without_own_kind(cases: Sequence[Case]) -> list[HeldOut]:
+    """The true Dice of each case, and the interval that a fit to the other kinds predicts."""
+    held_out = []
+    for kind in ALL:
+        others = [case for case in cases if case.kind != kind]
+        model, interval = fit_liver(others), interval_of(others)
+        for case in cases:
+            if case.kind == kind:
+                middle = model(case.liver)
+                low, high = (to_dice(middle + error) for error in interval)
+                held_out.append((kind, case.liver_dice, (low, to_dice(middle), high)))
+    return held_out
+
+
+def row_of(kind: str, part: Sequence[HeldOut]) -> dict[str, str]:
     true, predicted = np.array([t for _, t, _ in part]), np.array([p for _, _, p in part])
     within = (true >= predicted[:, 0] - 5e-4) & (true <= predicted[:, 2] + 5e-4)
     return {
@@ -305,7 +337,7 @@ Judged = tuple[np.ndarray, np.ndarray, np.ndarray]  # mean probability, chance, 
 def check_lesions(report: Report, cases: Sequence[Case]) -> Judged:
     """The reliability of probabilities and of chances, of each kind by a fit without it."""
     before, after, right = [], [], []
-    for kind in KINDS:
+    for kind in ALL:
         own = [lesion for case in cases if case.kind == kind for lesion in case.lesions]
         model = fit_lesion([x for case in cases if case.kind != kind for x in case.lesions])
         before += [probability for _, probability, _ in own]
@@ -350,7 +382,7 @@ def draw(held_out: Sequence[tuple], judged: Judged, path: Path) -> None:
 
     figure = Figure(figsize=(11, 5))
     left, right = figure.subplots(1, 2)
-    for kind in KINDS:
+    for kind in ALL:
         part = [item for item in held_out if item[0] == kind]
         predicted = np.array([item[2] for item in part])
         left.plot(predicted[:, 1], [item[1] for item in part], ".", label=kind)

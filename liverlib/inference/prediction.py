@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from liverlib.core.arrays import Box, count_classes, enough_memory
-from liverlib.core.verdict import Quality, Reason
+from liverlib.core.verdict import NOT_TO_BE_USED, Quality, Reason
 from liverlib.evaluation.lesion_table import MeasuredLesion
 from liverlib.io.volume import Grid, Volume
 from liverlib.preprocessing.boxes import whole_box
@@ -45,7 +45,11 @@ class Prediction:
     def quality(self) -> Quality:
         """How far the mask may be believed, and why."""
         found = Quality(tuple(self.examine()))
-        if self.calibration is None or not found.usable or self.stages[-1].box is None:
+        if found.usable and self.stages[0].box and not self.stages[-1].box:
+            text = "The ROI stage finds no liver where the coarse stage does: the mask is empty. "
+            lost = Reason("liver", text + "Give a scan that shows the liver.", NOT_TO_BE_USED)
+            return Quality((*found.reasons, lost))
+        if self.calibration is None or not found.usable or not self.stages[-1].box:
             return found
         dice = self.calibration.liver_dice(liver_features(self.stages))
         doubts = self.calibration.doubts(dice)

@@ -56,7 +56,7 @@ class Stage:
         each = [probabilities(network, cube, by) for network in self.networks for by in shifts]
         stacked = np.stack(each)
         kept = postprocess(stacked.mean(axis=0), settings)
-        return StageOutput(cube, stacked, kept, roi_box(cube, kept, scan.grid.spacing))
+        return StageOutput(cube, stacked, kept, roi_box(cube, kept, scan.grid.spacing), level)
 
 
 @dataclass(frozen=True, eq=False)

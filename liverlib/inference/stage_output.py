@@ -15,13 +15,15 @@ class StageOutput:
 
     `probabilities` (N, 2, S, S, S) float32 are of liver or tumour, and of tumour, by each network
     and each test-time augmentation. `kept` (2, S, S, S) is their mean after post-processing, and
-    `box` lies around its liver, in the scan's voxels; None where there is no liver.
+    `box` lies around its liver, in the scan's voxels; None where there is no liver. `level` is the
+    HU from which the cube's window was counted.
     """
 
     cube: Cube
     probabilities: np.ndarray
     kept: np.ndarray
     box: Box | None
+    level: float = 0.0
 
     @cached_property
     def mean(self) -> np.ndarray:

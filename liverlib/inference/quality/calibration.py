@@ -15,7 +15,7 @@ from liverlib.core.files import read_json
 from liverlib.core.verdict import LOOK_CLOSELY, Reason
 from liverlib.io.provenance import sha256_of
 
-VERSION = 1  # raised when features come to mean something else
+VERSION = 2  # raised when features come to mean something else
 LEAST_MISSING = 1e-3  # 1 − Dice; less counts as this
 LEAST_DICE = 0.8  # of the middle of the interval: below it a mask wants a close look
 
@@ -87,7 +87,10 @@ def calibration_path(weights: str | Path) -> Path:
 
 
 def from_dice(dice: float) -> float:
-    """−log(1 − Dice): what is predicted, as errors of large and of small Dice vary alike there."""
+    """−log(1 − Dice): what is predicted, as errors of large and of small Dice vary alike there.
+
+    NaN stays NaN.
+    """
     return -math.log(min(max(1 - dice, LEAST_MISSING), 1))
 
 

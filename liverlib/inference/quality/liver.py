@@ -1,4 +1,4 @@
-"""Whether what the coarse stage takes for the liver can be one: size, place, HU, and how sure.
+"""Whether what the coarse stage takes for the liver can be one: size, HU, and how sure.
 
 Bounds: of 111 livers of LiTS and 3D-IRCADb the middle 99 % reach 138 to 256 mm from side to side,
 112 to 217 mm from front to back and 114 to 221 mm from feet to head, and they hold 871 to 3143 ml.
@@ -19,7 +19,7 @@ from liverlib.io.volume import Grid
 from ..stage_output import StageOutput
 
 LIVER_ML = (400, 4500)
-LIVER_MM = ((90, 295), (90, 250), (100, 255))  # of the middle 99 % along each axis
+LIVER_MM = ((90, 295), (90, 250), (90, 255))  # of the middle 99 % along each axis
 HEIGHT_RATIO = (0.5, 1.35)  # height / the geometric mean of the other two: 3 deviations
 LIVER_HU = (-10, 190)
 SURE_SHARE = (0.35, 0.5)  # of what may be liver: below the first there is none

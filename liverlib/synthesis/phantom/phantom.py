@@ -50,6 +50,7 @@ class PhantomKind:
     phase: int | None = None  # of `body.PHASES`
     liver: LiverAnatomy = field(default_factory=LiverAnatomy)
     bright_tumours: bool = False  # by 10 to 35 HU, with a mosaic within
+    tumour_mm: tuple[float, float] | None = None  # diameters, from the least to the largest
     slice_mm: float | None = None  # between slices
 
 
@@ -81,7 +82,7 @@ def make_phantom_of(
     to_patient = _to_patient(*fine, low, size, random)
     canvas = Canvas(*fine, to_patient, settings.bend, random.spawn(1)[0])
     body = make_body(canvas, fat, random, kind.phase)
-    _draw(canvas, replace(body, liver=kind.liver), index, settings, kind.bright_tumours, random)
+    _draw(canvas, replace(body, liver=kind.liver), index, settings, kind, random)
     hu, liver, tumour = (
         _averaged(array, parts) for array in (canvas.hu, canvas.liver, canvas.tumour)
     )
@@ -116,7 +117,7 @@ def _draw(
     body: Body,
     index: int,
     settings: PhantomSettings,
-    bright_tumours: bool,
+    kind: PhantomKind,
     random: np.random.Generator,
 ) -> None:
     """The whole patient, from the bones to the tumours, and the table."""
@@ -126,7 +127,7 @@ def _draw(
     draw_liver(canvas, body, random)
     draw_great_vessels(canvas, body, random)
     count = tumour_count(index, settings, random)
-    draw_tumours(canvas, body, count, random, bright_tumours)
+    draw_tumours(canvas, body, count, random, kind.bright_tumours, kind.tumour_mm)
     draw_table(canvas, random)
 
 

@@ -22,11 +22,17 @@ class TumourKind:
 
 
 def draw_tumours(
-    canvas: Canvas, body: Body, count: int, random: np.random.Generator, bright: bool = False
+    canvas: Canvas,
+    body: Body,
+    count: int,
+    random: np.random.Generator,
+    bright: bool = False,
+    diameters: tuple[float, float] | None = None,
 ) -> None:
-    """`count` tumours of 5–60 mm anywhere in the liver; the first one is never tiny.
+    """`count` tumours anywhere in the liver, of 5–60 mm, the first one never tiny.
 
     Most of a patient's tumours are of one kind; `bright`: all are brighter than the liver.
+    With `diameters`, the least and the largest in mm, all between are alike frequent.
     """
     inside = np.argwhere(canvas.liver[::3, ::3, ::2] > 0.9) * (3, 3, 2)
     if not len(inside):
@@ -36,6 +42,8 @@ def draw_tumours(
     for n in range(count):
         least = 20 if n == 0 else 5
         diameter = float(np.clip(typical * random.lognormal(0, 0.5), least, 60))
+        if diameters:
+            diameter = float(random.uniform(*diameters))
         centre = inside[random.integers(len(inside))]
         kind = common if random.random() < 0.8 else sample(body, random)
         _draw_tumour(canvas, body, centre, diameter / 2, kind, random)

@@ -40,6 +40,7 @@ def test_a_feature_that_is_unknown_counts_as_average():
 @pytest.mark.parametrize("dice", [0.0, 0.5, 0.9, 0.99])
 def test_dice_comes_back(dice):
     assert to_dice(from_dice(dice)) == pytest.approx(dice)
+    assert math.isnan(from_dice(math.nan))
 
 
 def test_predictions_follow_from_what_was_fitted(weights):

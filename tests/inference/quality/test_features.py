@@ -1,5 +1,7 @@
 """What stages show of their own quality, on probabilities that can be counted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from stages import stage_output
@@ -33,13 +35,19 @@ def test_sure_stages_that_agree_lose_nothing():
     for name in certain:
         if name.startswith("expected"):
             assert certain[name] > unsure[name]
-    assert certain["stages at one, lost"] == unsure["stages at one, lost"]
+    assert certain["agreement of the stages"] == unsure["agreement of the stages"]
 
 
 def test_stages_that_disagree_are_told():
     moved = (slice(14, 30), slice(8, 24), slice(8, 24))
-    distant = liver_features([stage(1), stage(1, moved)])["stages at one, lost"]
+    distant = liver_features([stage(1), stage(1, moved)])["agreement of the stages"]
     assert distant == pytest.approx(-np.log(1 - 10 / 16), rel=0.05)
+
+
+def test_a_lesions_contrast_is_counted_from_the_livers_level():
+    lesion = MeasuredLesion(1, 9, 1.0, 9.0, 9.0, 60.0, (0.0, 0.0, 0.0), 5.0, 0.9)
+    features = lesion_features(lesion, replace(stage(1), level=95.0))
+    assert features["HU above the liver"] == -35 and features["HU apart from the liver"] == 35
 
 
 def test_a_lesions_features_are_unknown_where_its_size_is():

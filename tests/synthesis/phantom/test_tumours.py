@@ -49,6 +49,16 @@ def test_the_first_tumour_is_never_tiny_and_none_is_wider_than_60_mm(patient):
     assert 0.2 * ball[0] < min(volumes) and max(volumes) < 2.5 * ball[1]
 
 
+def test_tumours_have_the_diameters_that_are_asked_for(patient):
+    """A ball of 20 to 22 mm is 270 to 360 voxels here; lobes and bumps add to it."""
+    canvas, body = patient
+    for seed in range(12):
+        canvas.tumour[:] = 0
+        draw_tumours(canvas, body, 1, np.random.default_rng(seed), diameters=(20, 22))
+        volume = canvas.tumour.sum() * np.prod(SPACING)
+        assert 0.3 < volume / (4 / 3 * np.pi * 10.5**3) < 2.5
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_bright_tumours_are_brighter_than_the_liver(patient, seed):
     canvas, body = patient
