@@ -177,7 +177,9 @@ def _masks(scans: Sequence[Path], output: Path, kind: str | None) -> list[Path]:
     names = [volume_name(os.path.abspath(scan)) or "scan" for scan in scans]
     masks = [output / f"{name}.{kind or FORMATS[0]}" for name in names]
     if twice := {mask for mask in masks if masks.count(mask) > 1}:
-        raise LiverlibError(f"{min(twice)}: two scans of that name. Segment them one by one.")
+        raise LiverlibError(
+            f"{min(twice)}: two scans of that name. Segment each into a folder of its own."
+        )
     return masks
 
 

@@ -55,6 +55,12 @@ def fetch(
         return group
 
     missing = [member for group in groups for member in group if not _is_finished(to, member)]
+    for member in missing:
+        if (to / member.name).exists():
+            raise LiverlibError(
+                f"{to / member.name}: is there, and is not as {url} has it: changed since? It is "
+                "kept. Move it away, or name another folder (--to)."
+            )
     transfer = Transfer(to, missing, SPARE + sum(member.size for member in missing))
     completed = transfer.each(complete, groups, workers)
     if cases == "all" and (md5 := md5 or (TASK03_MD5 if url == TASK03 else None)):

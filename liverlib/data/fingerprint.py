@@ -90,8 +90,9 @@ def fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
     if hu.size:
         low, middle, high = np.median(hu, axis=0)
         text.append(f"liver    {low:.0f} to {high:.0f} HU, {middle:.0f} in the middle (medians)")
-    free = sum(row["tumours"] == 0 for row in read)
-    text += [f"tumours  none in {free} of {len(read)} cases", "", *suspicion_lines(rows)]
+    counts = [row["tumours"] for row in read if row["tumours"] == row["tumours"]]
+    none = f"none in {counts.count(0)} of {len(counts)} labelled cases"
+    text += [f"tumours  {none}", "", *suspicion_lines(rows)]
     return "\n".join(text)
 
 

@@ -84,7 +84,8 @@ def _named_series(
     )
     why = "holds several CT series" if series is None else f"series {series!r} is not one of these"
     raise LiverlibError(
-        f"{folder}: {why}:\n{listed}\nName one by its number, description or UID: --series."
+        f"{folder}: {why}:\n{listed}\nName one by its number, description or UID: --series. "
+        "Of several patients name each folder."
     )
 
 

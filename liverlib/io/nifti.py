@@ -58,10 +58,11 @@ def read_label(
     with enough_memory(str(path), raw.shape, raw.itemsize):
         if (slope, inter) != (1, 0):
             raw = raw * slope + inter
+        renamed = raw
         for value, new_value in (classes or {}).items():
-            raw = np.where(raw == value, raw.dtype.type(new_value), raw)
-        _check_classes(path, raw)
-        voxels = raw.astype(np.uint8, copy=False)
+            renamed = np.where(raw == value, raw.dtype.type(new_value), renamed)
+        _check_classes(path, renamed)
+        voxels = renamed.astype(np.uint8, copy=False)
     grid = _grid(path, header)
     if like is not None and not grid.matches(like.grid):
         raise LiverlibError(_mismatch(path, grid, like))

@@ -101,7 +101,7 @@ def create(path: Path) -> Iterator[BufferedIOBase]:
     The same bytes always give the same stream: it holds neither time nor name.
     """
     with open(path, "wb") as file:
-        if path.suffix != ".gz":
+        if path.suffix.lower() != ".gz":
             yield file
             return
         with GzipFile("", "wb", 1, file, mtime=0) as packed:

@@ -44,7 +44,10 @@ class Provenance:
         spacing_known: bool,
     ) -> "Provenance":
         """That of a mask made now of this scan with these weights."""
-        named = {printable(Path(path).name): sha256_of(path) for path in weights}
+        names = [printable(Path(path).name) for path in weights]
+        if len(set(names)) < len(names):  # every run calls its file weights.safetensors
+            names = [printable(str(path)) for path in weights]
+        named = dict(zip(names, map(sha256_of, weights), strict=True))
         return cls(printable(Path(scan).name), sha256_of(scan), named, options, spacing_known)
 
     def line(self) -> str:

@@ -29,6 +29,8 @@ def check_sizes(settings: RunSettings) -> None:
 
     The network is that of the settings, or that of the weights to start from.
     """
+    crops = "body or all for a training: the ROI stage's cubes show the liver by themselves"
+    require(settings.cube.crop != "liver", "--cube.crop", "liver", crops)
     for stage in STAGES:
         train = getattr(settings, stage)
         if train.epochs:

@@ -35,11 +35,9 @@ class RunSettings(CheckedSettings):
         super().__post_init__()
         needed = "1 or more: the coarse stage finds the liver that the ROI stage sees"
         require(self.coarse.epochs > 0, "coarse.epochs", 0, needed)
-        crops = "body or all: the ROI stage's cubes show the liver by themselves"
-        require(self.cube.crop != "liver", "cube.crop", "liver", crops)
         if self.synthesis.count:
-            whole = "body, as scans are synthesised of it"
-            require(self.cube.crop == "body", "cube.crop", self.cube.crop, whole)
+            crops = "body or liver, as scans are synthesised of these"
+            require(self.cube.crop != "all", "cube.crop", "all", crops)
 
 
 LARGE: dict[str, Any] = {"channels": (32, 64, 128, 256), "steps": 250, "batch": 4, "compile": True}

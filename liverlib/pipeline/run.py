@@ -147,8 +147,7 @@ class Run:
         """The trained networks, trained first where they are not."""
         from liverlib.inference.segmenter import Segmenter
 
-        if not self.weights:
-            self.train_all()
+        self._claim() if self.weights else self.train_all()
         return Segmenter.load(self.weights or self.folder / "weights.safetensors")
 
     def histories(self) -> dict[str, "History"]:

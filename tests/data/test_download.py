@@ -33,6 +33,15 @@ def test_more_cases_later_fetch_only_what_is_new(web, dataset, tmp_path):
     assert len(web.sent) == before + 2  # a scan and a label: each fits into a request
 
 
+def test_a_label_that_was_corrected_is_kept(web, dataset, tmp_path):
+    download.fetch(1, web.url, tmp_path)
+    label = tmp_path / "labelsTr" / "liver_0.nii.gz"
+    label.write_bytes(b"corrected by hand")
+    with pytest.raises(LiverlibError, match=r"liver_0\.nii\.gz: is there, and is not as"):
+        download.fetch(2, web.url, tmp_path)
+    assert label.read_bytes() == b"corrected by hand"
+
+
 def test_cases_cost_their_own_bytes_and_the_list_is_read_once(web, dataset, tmp_path):
     download.fetch(1, web.url, tmp_path)
     web.sent.clear()

@@ -117,7 +117,7 @@ def test_a_fingerprint_gives_the_figures(tmp_path):
     case(case(tmp_path), "ct_2", change=no_tumour)
     text = fingerprint(examine(find_cases(tmp_path), workers=1))
     assert "axes     LPS 2" in text
-    assert "none in 1 of 2 cases" in text
+    assert "none in 1 of 2 labelled cases" in text
     (liver,) = (line for line in text.splitlines() if line.startswith("liver, ml"))
     assert float(liver.split()[2]) == pytest.approx(4 / 3 * np.pi * 6 * 7 * 6.5, rel=0.02)
 
@@ -128,7 +128,7 @@ def test_cases_without_label_are_examined_too(tmp_path):
     (row,) = examine([unlabelled])
     assert row["suspicions"] == []
     assert np.isnan(row["liver_ml"])
-    assert "none in 0 of 1 cases" in fingerprint([row])
+    assert "none in 0 of 0 labelled cases" in fingerprint([row])
     described = describe(unlabelled)
     assert described.keys() == describe(labelled_case).keys()
     assert described["shape"] == (64, 60, 44)

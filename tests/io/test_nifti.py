@@ -63,6 +63,14 @@ def test_labels_hold_three_classes_or_are_refused(tmp_path, value):
     assert read_label(path, classes={value: 2}).voxels.max() == 2
 
 
+@pytest.mark.parametrize("classes", [{1: 2, 2: 1}, {2: 1, 1: 2}])
+def test_classes_are_renamed_all_at_once(tmp_path, classes):
+    array = np.zeros((4, 4, 4), np.uint8)
+    array[1:3], array[1, 1, 1] = 2, 1  # liver and tumour the other way round
+    path = stored(tmp_path / "label.nii.gz", array, np.diag([2.0, 2, 2, 1]))
+    assert np.bincount(read_label(path, classes=classes).voxels.ravel()).tolist() == [32, 31, 1]
+
+
 @pytest.mark.parametrize("what", ["shape", "affine"])
 def test_a_label_must_lie_on_its_scans_grid(tmp_path, what):
     scan = read_scan(stored(tmp_path / "scan.nii.gz", NUMBERS, np.diag([2.0, 2, 2, 1])))

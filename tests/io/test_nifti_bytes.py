@@ -52,6 +52,12 @@ def test_what_lacks_bytes_is_not_verified(tmp_path, suffix):
         verify(path)
 
 
+def test_a_file_is_packed_whatever_the_case_of_its_name(tmp_path):
+    with create(tmp_path / "MASK.NII.GZ") as file:
+        file.write(b"voxels")
+    assert gzip.decompress((tmp_path / "MASK.NII.GZ").read_bytes()) == b"voxels"
+
+
 def test_a_packed_file_holds_neither_time_nor_name(tmp_path):
     for name in ("a.gz", "b.gz"):
         with create(tmp_path / name) as file:

@@ -32,5 +32,15 @@ def test_all_is_told_in_one_line(tmp_path):
     assert content["input_sha256"] == hashlib.sha256(b"scan").hexdigest()
 
 
+def test_averaged_weights_of_one_file_name_are_all_told(tmp_path):
+    """Every run calls its file weights.safetensors."""
+    paths = [tmp_path / run / "weights.safetensors" for run in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(path.parent.name)
+    weights = Provenance.of(tmp_path, paths, "", True).weights
+    assert list(weights.values()) == [hashlib.sha256(run.encode()).hexdigest() for run in "ab"]
+
+
 def test_what_cannot_be_read_has_no_digest(tmp_path):
     assert sha256_of(tmp_path / "missing") == ""

@@ -158,6 +158,8 @@ def test_the_network_to_start_from_decides_what_fits(tmp_path):
     check_sizes(settings)
     with pytest.raises(LiverlibError, match=r"--cube\.size 36: must be a multiple of 16"):
         check_sizes(replace(settings, init=""))
+    with pytest.raises(LiverlibError, match=r"--cube\.crop liver: must be body or all"):
+        check_sizes(replace(settings, cube=CubeSettings(size=32, crop="liver")))
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "/tmp/a", "a/", "n" * 300])

@@ -70,6 +70,17 @@ def test_weights_count_by_their_content(tmp_path):
     assert Run(starts).folder != before
 
 
+def test_scores_of_weights_are_not_those_of_other_cases(dataset, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    save_untrained(weights, "body")
+    first = Run(data=dataset, weights=weights)
+    assert [case.name for case in first.score().cases] == [c.name for c in first.parts["test"]]
+    other = Run(data=dataset, weights=weights)
+    other.parts = {**first.parts, "test": first.parts["train"]}
+    with pytest.raises(LiverlibError, match="Choose another name"):
+        other.score()
+
+
 def test_a_run_leaves_everything_it_promises(dataset, capsys):
     assert run(dataset) == 0
     folder = home() / "results" / "first"

@@ -226,7 +226,7 @@ def _fits(command: str, settings: dict[str, list[str]], options: dict[str, str])
 def _trainable(values: dict[str, Any], options: dict[str, str]) -> bool:
     """Whether the networks' levels divide cubes and patches, and the stage asked for is one."""
     size = values["cube.size"]
-    if not values[f"{options.get('--stage') or 'coarse'}.epochs"]:
+    if values["cube.crop"] == "liver" or not values[f"{options.get('--stage') or 'coarse'}.epochs"]:
         return False
     for stage in STAGES:
         if values[f"{stage}.epochs"]:

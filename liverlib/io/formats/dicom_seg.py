@@ -81,14 +81,14 @@ def _fill(sources: Sequence["Dataset"], study: str, series: str, step: float) ->
     """Adds what highdicom reads to headers from which anonymising or a poor export removed it."""
     for header in sources:
         values = {
-            "SOPClassUID": header.file_meta.MediaStorageSOPClassUID,
-            "SOPInstanceUID": header.file_meta.MediaStorageSOPInstanceUID,
+            "SOPClassUID": header.file_meta.get("MediaStorageSOPClassUID"),
+            "SOPInstanceUID": header.file_meta.get("MediaStorageSOPInstanceUID"),
             "StudyInstanceUID": study,
             "SeriesInstanceUID": series,
             "SliceThickness": step,
         }
         for name, value in values.items():
-            if not header.get(name):
+            if value and not header.get(name):
                 setattr(header, name, value)
 
 

@@ -118,6 +118,19 @@ def test_uids_that_anonymising_emptied_are_no_hindrance(tmp_path):
     assert len(series.ReferencedInstanceSequence) == 4
 
 
+def test_uids_that_the_file_does_not_repeat_are_no_hindrance(tmp_path):
+    """The part before the data set may hold no more than how they are encoded."""
+    scan = ct(tmp_path / "ct")
+    for path in (tmp_path / "ct").iterdir():
+        header = pydicom.dcmread(path)
+        for name in ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID"):
+            delattr(header.file_meta, name)
+        pydicom.dcmwrite(path, header, enforce_file_format=False)
+    mask = Volume(np.ones(scan.voxels.shape, np.uint8), scan.grid)
+    write_seg(tmp_path / "seg.dcm", mask, tmp_path / "ct")
+    assert pydicom.dcmread(tmp_path / "seg.dcm").ReferencedSeriesSequence
+
+
 def test_a_scan_without_liver_makes_a_segmentation_all_the_same(tmp_path):
     scan = ct(tmp_path / "ct")
     nothing = Volume(np.zeros(scan.voxels.shape, np.uint8), scan.grid)
