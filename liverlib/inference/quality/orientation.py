@@ -27,8 +27,8 @@ TURNS: dict[Axes, str] = {
 SURE, MAYBE = 0.9, 0.1  # probabilities
 LEAST_SURE = 0.012  # of the cube's voxels, and
 LEAST_SHARE = 0.55  # of what may be liver: less of either shows no liver, however turned
-# How many times as much liver a turned scan must show: from phantoms, which show 0.3 times as much
-# where left and right are exchanged, but up to 0.97 times upside down.
+# How many times as much liver a turned scan must show: chosen on phantoms. They show far less of it
+# where left and right are exchanged, but nearly as much upside down.
 MARGIN = {0: 1.3, 2: 1.35}
 
 

@@ -50,7 +50,7 @@ def test_the_first_tumour_is_never_tiny_and_none_is_wider_than_60_mm(patient):
 
 
 def test_tumours_have_the_diameters_that_are_asked_for(patient):
-    """A ball of 20 to 22 mm is 270 to 360 voxels here; lobes and bumps add to it."""
+    """A ball of 20 to 22 mm is 220 to 300 voxels here; lobes and bumps add to it."""
     canvas, body = patient
     for seed in range(12):
         canvas.tumour[:] = 0
