@@ -1,9 +1,12 @@
 """``liverlib evaluate``."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from liverlib.core.errors import LiverlibError, SomeFailed
+from liverlib.core.files import read_json
 from liverlib.core.text import NOT_MEDICAL
 
 from . import outputs
@@ -46,9 +49,25 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def _refuse_strangers(folder: Path, overwrite: bool) -> None:
-    """Refuses a folder with files of the same names that are not those of an evaluation."""
+    """Refuses a folder with files of the same names that are not as an evaluation wrote them."""
     values = folder / "evaluation.json"
-    tables = [] if values.is_file() else [folder / "measures.csv", folder / "cases.csv"]
+    tables = [folder / name for name in ("measures.csv", "cases.csv")]
+    own = _as_written(values, tables)
     for path in (values, *tables):
-        if refusal := outputs.refusal(path, overwrite):
+        if path not in own and (refusal := outputs.refusal(path, overwrite)):
             raise LiverlibError(refusal)
+
+
+def _as_written(values: Path, tables: Sequence[Path]) -> list[Path]:
+    """Those of the tables that hold what an evaluation of these values writes."""
+    from liverlib.evaluation.summary import Summary
+
+    if not values.is_file():
+        return []
+    try:
+        with TemporaryDirectory() as folder:
+            Summary.from_dict(read_json(values), values).save(folder)
+            written = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    except LiverlibError:  # whoever wrote them
+        return []
+    return [path for path in tables if path.is_file() and path.read_bytes() == written[path.name]]

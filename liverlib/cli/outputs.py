@@ -58,6 +58,12 @@ def plan(scans: Sequence[Path], options: argparse.Namespace) -> list[Job]:
         others += [table_path(mask)] if options.itk_snap else []
         others += report_paths(options.report, scan) if options.report else []
         jobs.append(Job(scan, mask, tuple(others)))
+    masks = {job.mask for job in jobs}
+    if taken := sorted(masks.intersection(path for job in jobs for path in job.others)):
+        raise LiverlibError(
+            f"{taken[0]}: is the mask of one scan and belongs to another's too. Segment each into "
+            "a folder of its own."
+        )
     return jobs
 
 

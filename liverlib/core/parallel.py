@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (
@@ -65,11 +66,19 @@ def _submitted(
     except BrokenExecutor as error:
         raise LiverlibError(
             f"{title}: a worker was killed, as happens where memory runs out. "
-            "Use fewer workers; what is done is kept."
+            f"Use fewer workers; what is done is kept.{_of_scripts()}"
         ) from error
     finally:
         for future in futures:
             future.cancel()
+
+
+def _of_scripts() -> str:
+    """What else may be wrong in a script: each new process runs it too, up to its main part."""
+    file = str(getattr(sys.modules["__main__"], "__file__", ""))
+    if not file.endswith(".py"):
+        return ""
+    return f" Or put what {file} does below: if __name__ == '__main__'."
 
 
 @contextmanager

@@ -69,9 +69,18 @@ def number(value: float | None, digits: int, unknown: str = "–") -> str:
     return unknown if value is None or math.isnan(value) else f"{value:,.{digits}f}"
 
 
-def natural_key(name: str) -> list[int | str]:
-    """A key that sorts names with their numbers in order: "liver_2" before "liver_10"."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+def natural_key(name: str) -> tuple[list[int | str], str]:
+    """A key that sorts names with their numbers in order: "liver_2" before "liver_10".
+
+    No two names have the same key, so that the order of a set is always one.
+    """
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if part.isdecimal() else part for part in parts], name
+
+
+def plain(text: str) -> str:
+    """Text for a figure of matplotlib's: between two dollar signs it would see a formula."""
+    return text.replace("$", r"\$")
 
 
 def printable(name: str) -> str:

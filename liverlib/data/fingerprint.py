@@ -161,6 +161,10 @@ def _of_scan(row: Row, scan: Volume) -> Iterator[str]:
         yield "its spacing is not to be believed (an identity affine): no mm, no ml"
     elif not (scan.grid.spacing.min() >= 0.3 and scan.grid.spacing.max() <= 8):
         yield "its spacing is unusual: below 0.3 or above 8 mm"
+    if scan.grid.sheared:
+        yield "its voxels are sheared, as by a tilted gantry: mm and ml are off"
+    if scan.grid.ambiguous:
+        yield "its sform and qform differ: the sform is used, other programs may take the qform"
     if len(set(row["shape"])) == 1:
         yield "as many voxels along every axis: resized? Scores on it compare with nobody's"
     low, high = row["range"]

@@ -85,12 +85,16 @@ def folds(
     """`k` splits as `split` makes them; every patient is tested in exactly one of them.
 
     `validation` of the other patients steer the training. Raises `LiverlibError` for fewer than 2
-    folds, and where nobody is left to train on.
+    folds, for more than there are patients, and where nobody is left to train on.
     """
     order = _shuffled(cases, seed)
     if k < 2:
         raise LiverlibError(
             f"{k} folds: at least 2 are needed. Without folds, set the fraction `test`."
+        )
+    if k > len(order):
+        raise LiverlibError(
+            f"{k} folds of {len(order)} patients: some would test nobody. Ask for fewer."
         )
     _check_enough(order, validation, -(-len(order) // k))
     edges = [fold * len(order) // k for fold in range(k + 1)]

@@ -14,7 +14,7 @@ import numpy as np
 
 from liverlib.core.arrays import Spacing, crop_to_content, enough_memory, ratio
 from liverlib.io.nifti import read_label
-from liverlib.io.volume import Volume
+from liverlib.io.volume import Volume, check_grid
 
 from .lesion_matching import LesionCounts, match_lesions
 from .lesion_table import check_count
@@ -149,7 +149,7 @@ def score_volumes(
 ) -> CaseResult:
     """`score_case` of a label and a mask on the same grid, in mm where its spacing is known.
 
-    Raises `LiverlibError` as that does, and where memory is short.
+    Raises `LiverlibError` as that does, for a mask on another grid, and where memory is short.
 
     Args:
         name: of the case.
@@ -160,6 +160,7 @@ def score_volumes(
     >>> score_volumes("liver_3", label, mask).liver.dice
     1.0
     """
+    check_grid(predicted, reference)
     grid, script = reference.grid, None
     if as_lits_script:
         stored = [grid.to_stored(volume.voxels) for volume in (reference, predicted)]

@@ -20,7 +20,7 @@ from liverlib.core.arrays import (
     to_box,
 )
 from liverlib.core.errors import LiverlibError
-from liverlib.io.volume import Grid, Volume
+from liverlib.io.volume import Grid, Volume, check_grid
 
 from .lesion_matching import joint_box
 from .surface_distance import rim_voxels, search_tree
@@ -99,8 +99,8 @@ class PredictionLike(Protocol):
 def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
     """Every lesion of a scan's mask, measured; of a prediction with probabilities and spread.
 
-    Raises `LiverlibError` where scan, mask and probabilities are not of one shape, where the mask
-    holds more than 10,000 lesions, and where memory is short.
+    Raises `LiverlibError` for a mask on another grid than the scan's, for one of more than 10,000
+    lesions, and where memory is short.
 
     Args:
         scan: in Hounsfield units.
@@ -111,10 +111,10 @@ def measure_lesions(scan: Volume, mask: Volume | PredictionLike) -> LesionTable:
     prediction: PredictionLike | None = None
     if not isinstance(mask, Volume):
         prediction, mask = mask, mask.mask
-    _check_shapes(mask.name, scan.voxels.shape, mask.voxels.shape)
+    check_grid(mask, scan)
     with enough_memory(mask.name, mask.grid.shape):
         parts = list(_parts(mask.voxels, None, f"{mask.name}: the mask"))
-        probabilities = _mean_probabilities(parts, prediction, mask.name)
+        probabilities = _mean_probabilities(parts, prediction)
         volumes = prediction.tumour_ml_each if prediction else ()
         rim = _liver_surface(mask) if mask.grid.spacing_known else None
         lesions = [
@@ -195,14 +195,13 @@ def _lesion(part: np.ndarray, box: Box, grid: Grid, other: np.ndarray | None) ->
 
 
 def _mean_probabilities(
-    parts: Sequence[tuple[np.ndarray, Box]], prediction: PredictionLike | None, name: str
+    parts: Sequence[tuple[np.ndarray, Box]], prediction: PredictionLike | None
 ) -> list[float]:
     """Of each lesion; NaN without a prediction. Its map is made only where there are lesions."""
     if not parts or prediction is None:
         return [np.nan] * len(parts)
     whole = to_box(joint_box(*(box for _, box in parts)))
     values = prediction.probability(TUMOUR, whole)
-    _check_shapes(name, values.shape, tuple(side.stop - side.start for side in whole))
     highest, means = 255 if values.dtype == np.uint8 else 1, []
     for part, box in parts:
         moved = to_box(
@@ -211,14 +210,6 @@ def _mean_probabilities(
         )
         means.append(float(values[moved][part].mean(dtype=np.float64)) / highest)
     return means
-
-
-def _check_shapes(name: str, *shapes: tuple[int, ...]) -> None:
-    if len(set(shapes)) > 1:
-        raise LiverlibError(
-            f"{name}: shapes {' and '.join(map(str, shapes))} of scan, mask or probabilities "
-            "differ. Bring all to the scan's own grid first."
-        )
 
 
 def _measured(

@@ -80,7 +80,11 @@ def roi_box(cube: Cube, probabilities: np.ndarray, spacing: np.ndarray) -> Box |
     liver = liver_box(probabilities[0] >= 0.5, np.multiply(width, spacing))
     if liver is None:
         return None
+    sides = zip(liver, cube.box, width, strict=True)
     return to_box(
-        slice(int(np.floor(side.start + part.start * w)), int(np.ceil(side.start + part.stop * w)))
-        for part, side, w in zip(liver, cube.box, width, strict=True)
+        slice(
+            int(np.floor(side.start + part.start * w)),
+            min(side.stop, int(np.ceil(side.start + part.stop * w))),  # w is rounded
+        )
+        for part, side, w in sides
     )

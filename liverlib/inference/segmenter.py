@@ -79,16 +79,14 @@ class Segmenter:
     def load(cls, *weights: str | Path) -> "Segmenter":
         """The segmenter in weight files; networks for the same stage are averaged.
 
-        Without any, the pretrained ones. Raises `LiverlibError` as `load_networks` does, and where
+        Without any, the pretrained ones. Raises `LiverlibError` as `networks_by_stage` does, where
         none of the networks is for the coarse stage, or those of one stage learned from unlike
         cubes.
         """
         weights = weights or (PRETRAINED,)
         stages: dict[str, list[tuple[UNet3D, CubeSettings]]] = {}
         for path in weights:
-            for network, about in load_networks(path):
-                cube = from_dict(CubeSettings, about["cube"])
-                name = "roi" if cube.crop == "liver" else "coarse"
+            for name, network, cube in networks_by_stage(path):
                 stages.setdefault(name, []).append((network.to(best_device()), cube))
         named = ", ".join(map(str, weights))
         if "coarse" not in stages:
@@ -126,6 +124,23 @@ class Segmenter:
         predict = partial(probabilities, self.coarse.networks[0])
         doubts = partial(examine_scan, scan, coarse, self.coarse.cube.window, predict)
         return Prediction(scan.grid, scan.name, stages, self.settings, doubts, self.calibration)
+
+
+def networks_by_stage(path: str | Path) -> list[tuple[str, UNet3D, CubeSettings]]:
+    """The networks in a weight file: the stage of each, "coarse" or "roi", and its cubes.
+
+    Raises `LiverlibError` as `load_networks` does, and where a network's cubes are not said.
+    """
+    networks = []
+    for network, about in load_networks(path):
+        if "cube" not in about:
+            raise LiverlibError(
+                f"{path}: does not say what cubes its network learned from. Train it again, with "
+                'train(…, about={"cube": to_dict(CubeSettings(…))}).'
+            )
+        cube = from_dict(CubeSettings, about["cube"])
+        networks.append(("roi" if cube.crop == "liver" else "coarse", network, cube))
+    return networks
 
 
 @torch.inference_mode()

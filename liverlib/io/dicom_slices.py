@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 TAGS = [
-    "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "NumberOfFrames",
+    "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
     "RescaleSlope", "RescaleIntercept",
 ]  # fmt: skip
@@ -52,7 +52,8 @@ class Slice:
 def read_headers(folder: Path) -> tuple[dict[SeriesNames, Headers], Headers, list[Path]]:
     """The folder's CT slices by series, its other DICOM files, and the files that are not DICOM.
 
-    Hidden files and a DICOMDIR are left out. Raises `LiverlibError` for an unreadable file.
+    Hidden files and folders and a DICOMDIR are left out. Raises `LiverlibError` for an unreadable
+    file.
     """
     dcmread, errors = _pydicom()
     if not folder.is_dir():
@@ -60,8 +61,9 @@ def read_headers(folder: Path) -> tuple[dict[SeriesNames, Headers], Headers, lis
     series: dict[SeriesNames, Headers] = {}
     others: Headers = []
     foreign: list[Path] = []
-    for path in sorted(path for path in folder.rglob("[!.]*") if path.is_file()):
-        if path.name.upper() == "DICOMDIR":
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.name.upper() == "DICOMDIR":
             continue
         try:
             header = dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
@@ -74,7 +76,28 @@ def read_headers(folder: Path) -> tuple[dict[SeriesNames, Headers], Headers, lis
             foreign.append(path)
         except Exception as error:  # pydicom raises many kinds
             raise _unreadable(path, error) from error
-    return series, others, foreign
+    return _joined(series), others, foreign
+
+
+def _joined(series: dict[SeriesNames, Headers]) -> dict[SeriesNames, Headers]:
+    """The series, those of one UID as one: some slice has another description, or number.
+
+    Where two of their slices lie at one position, they stay apart: several series were given one
+    UID.
+    """
+    by_uid: dict[str, list[SeriesNames]] = {}
+    for names in series:
+        by_uid.setdefault(names[2], []).append(names)
+    for uid, (first, *more) in by_uid.items():
+        if not (uid and more):
+            continue
+        headers = [pair for names in (first, *more) for pair in series[names]]
+        positions = {tuple(_position(*pair).round(3)) for pair in headers}
+        if len(positions) == len(headers):
+            series[first] = headers
+            for names in more:
+                del series[names]
+    return series
 
 
 def checked(path: Path, header: "Dataset") -> Slice:
@@ -96,7 +119,7 @@ def checked(path: Path, header: "Dataset") -> Slice:
     intercept = _numbers(path, header, "RescaleIntercept", 1, absent=0.0)[0]
     if slope == 0:
         raise LiverlibError(f"{path}: RescaleSlope is 0, which leaves no scan. Export it again.")
-    position = _numbers(path, header, "ImagePositionPatient", 3)
+    position = _position(path, header)
     return Slice(path, (rows, columns), position, directions, spacing, slope, intercept)
 
 
@@ -126,6 +149,10 @@ def hounsfield(item: Slice) -> np.ndarray:
 def quiet() -> AbstractContextManager:
     """Keeps pydicom's own warnings from being printed: what matters is raised."""
     return warnings.catch_warnings(action="ignore")
+
+
+def _position(path: Path, header: "Dataset") -> np.ndarray:
+    return _numbers(path, header, "ImagePositionPatient", 3)
 
 
 def _numbers(
@@ -165,8 +192,9 @@ def _decoded(path: Path) -> np.ndarray:
         return dcmread(path).pixel_array
     except (RuntimeError, NotImplementedError, AttributeError, ImportError) as error:
         raise LiverlibError(
-            f"{path}: its pixels cannot be unpacked ({_first_line(error)}). For JPEG 2000: "
-            "pip install pylibjpeg pylibjpeg-openjpeg."
+            f"{path}: its pixels cannot be unpacked ({_first_line(error)}). Install what unpacks "
+            "them: pip install pylibjpeg pylibjpeg-openjpeg pylibjpeg-libjpeg. Or convert the "
+            "folder with dcm2niix."
         ) from error
     except Exception as error:  # pydicom raises many kinds
         raise _unreadable(path, error) from error

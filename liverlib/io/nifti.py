@@ -16,7 +16,7 @@ from liverlib.core.files import atomic
 from liverlib.core.text import natural_key, printable
 
 from .nifti_bytes import create, read_nifti, read_nifti_header
-from .volume import CLASSES, Grid, Volume
+from .volume import CLASSES, Grid, Volume, check_grid
 
 _NIFTI = re.compile(r"\.nii(\.gz)?\Z", re.IGNORECASE)
 
@@ -57,17 +57,17 @@ def read_label(
     slope, inter = _slope_inter(path, header)
     with enough_memory(str(path), raw.shape, raw.itemsize):
         if (slope, inter) != (1, 0):
-            raw = raw * slope + inter
+            raw = _unscaled(raw * slope + inter, slope)
         renamed = raw
         for value, new_value in (classes or {}).items():
             renamed = np.where(raw == value, raw.dtype.type(new_value), renamed)
         _check_classes(path, renamed)
         voxels = renamed.astype(np.uint8, copy=False)
     grid = _grid(path, header)
-    if like is not None and not grid.matches(like.grid):
-        raise LiverlibError(_mismatch(path, grid, like))
-    name = printable(volume_name(path))
-    return Volume(grid.to_ras(voxels), grid, name)
+    label = Volume(grid.to_ras(voxels), grid, printable(volume_name(path)))
+    if like is not None:
+        check_grid(label, like, str(path))
+    return label
 
 
 def write_volume(
@@ -81,7 +81,8 @@ def write_volume(
 ) -> None:
     """Writes a volume as a NIfTI file with the affine, orientation and units of its grid's file.
 
-    Equal voxels give equal bytes. Raises `LiverlibError` where the folder cannot be written.
+    Equal voxels give equal bytes. Raises `LiverlibError` for another ending, for voxels that the
+    grid or NIfTI does not hold, and where the folder cannot be written.
 
     Args:
         path: a ``.nii`` or ``.nii.gz`` file; its folder is made.
@@ -99,6 +100,15 @@ def write_volume(
     grid = volume.grid if isinstance(volume, Volume) else grid
     if grid is None:
         raise TypeError("write_volume needs the grid of the voxels")
+    if not _NIFTI.search(Path(path).name):
+        raise LiverlibError(f"{path}: a volume is written as .nii.gz or .nii. Name it so.")
+    if voxels.shape != grid.shape:
+        raise LiverlibError(
+            f"{path}: the voxels' shape is {voxels.shape}, their grid's {grid.shape}. Bring them "
+            "to the grid first."
+        )
+    if voxels.dtype == bool:
+        voxels = voxels.view(np.uint8)
     stored, header = grid.to_stored(voxels), file_header(grid, voxels.dtype, slope, note)
     header.set_data_shape(stored.shape)
     header["intent_name"] = intent
@@ -160,15 +170,27 @@ def _hounsfield(raw: np.ndarray, slope: float, inter: float) -> np.ndarray:
         return np.add(np.multiply(raw, slope, dtype=np.float32), inter, dtype=np.float32)
 
 
+def _unscaled(values: np.ndarray, slope: float) -> np.ndarray:
+    """A label's values; whole numbers where only the slope's rounding made them others.
+
+    A program that stores a float label as integers writes 1 as 0.9999999 or 1.004.
+    """
+    nearest = np.rint(values)
+    rounded = np.abs(values - nearest).max() <= min(0.51 * abs(slope), 0.01)
+    return nearest if rounded else values
+
+
 def _check_classes(path: str | Path, raw: np.ndarray) -> None:
     if raw.dtype.kind == "u" and raw.max() <= 2:
         return
     wrong = raw[~np.isin(raw, list(CLASSES))]
     if wrong.size:
-        values = ", ".join(f"{value:g}" for value in np.unique(wrong)[:5])
+        values = ", ".join(f"{value:.9g}" for value in np.unique(wrong)[:5])
+        whole = float(wrong.flat[0]).is_integer()
+        advice = f"Correct it, or rename: classes={{{wrong.flat[0]:g}: 2}}."
         raise LiverlibError(
             f"{path}: label holds {values}; expected 0 background, 1 liver, 2 tumour. "
-            f"Correct it, or rename: classes={{{wrong.flat[0]:g}: 2}}."
+            + (advice if whole else "Was it interpolated? Resample it by nearest neighbour.")
         )
 
 
@@ -177,17 +199,6 @@ def _grid(path: str | Path, header: nib.Nifti1Header) -> Grid:
         return Grid.from_header(header)
     except (ValueError, np.linalg.LinAlgError, nib.spatialimages.HeaderDataError) as error:
         raise LiverlibError(f"{path}: {error}. Correct sform, qform and pixdim.") from error
-
-
-def _mismatch(path: str | Path, grid: Grid, like: Volume) -> str:
-    what = "shape" if grid.shape != like.grid.shape else "affine"
-    own, scans = getattr(grid, what), getattr(like.grid, what)
-    if what == "affine":
-        own, scans = np.round(own, 2).tolist(), np.round(scans, 2).tolist()
-    return (
-        f"{path}: its {what} is {own}, its scan {like.name} has {scans} (in RAS order). "
-        "Resample the label onto the scan, or correct its header if the voxels do line up."
-    )
 
 
 def nifti_files(folder: Path) -> list[tuple[str, Path]]:

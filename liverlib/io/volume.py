@@ -5,6 +5,7 @@ volume is turned to RAS: axis 0 grows to the patient's right, 1 to the front, 2 
 makes a view and copies no voxel. On writing, the volume is turned back to the file's orientation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import nibabel as nib
@@ -16,6 +17,8 @@ from nibabel.orientations import (
     io_orientation,
     ornt_transform,
 )
+
+from liverlib.core.errors import LiverlibError
 
 from .segments import SEGMENTS
 
@@ -99,13 +102,27 @@ class Grid:
         """Volume of a voxel in ml, from the affine's determinant; NaN where spacing is unknown."""
         return abs(np.linalg.det(self.affine[:3, :3])) / 1000 if self.spacing_known else np.nan
 
+    @property
+    def sheared(self) -> bool:
+        """Whether voxels are no upright boxes, as where a scanner's gantry was tilted."""
+        volume = abs(np.linalg.det(self.affine[:3, :3]))
+        return bool(volume < 0.99 * np.prod(self.spacing))
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the header gives voxels two positions, half a voxel or more from each other.
+
+        One is by its sform, which counts, and one by its qform, which other programs may take.
+        """
+        codes = self.header["sform_code"], self.header["qform_code"]
+        if min(codes) <= 0 or self.sheared:  # a qform holds no shear
+            return False
+        sform, qform = self.header.get_sform(), self.header.get_qform()
+        return not _close(sform, qform, self.header.get_data_shape()[:3], 0.5)
+
     def matches(self, other: "Grid") -> bool:
         """Whether voxels of equal index have equal positions, to a tenth of a voxel everywhere."""
-        if self.shape != other.shape:
-            return False
-        corner = np.array([*self.shape, 1.0])
-        distance = np.abs(self.affine - other.affine) @ corner
-        return bool((distance[:3] < 0.1 * self.spacing.min()).all())
+        return self.shape == other.shape and _close(self.affine, other.affine, self.shape, 0.1)
 
     def to_ras(self, stored: np.ndarray) -> np.ndarray:
         """A view of an array in the file's order, turned to RAS."""
@@ -137,6 +154,34 @@ class Volume:
     voxels: np.ndarray
     grid: Grid
     name: str = ""
+
+
+def check_grid(volume: Volume, like: Volume, name: str = "") -> None:
+    """Raises `LiverlibError` where a label or a mask does not lie on the grid of its scan.
+
+    Args:
+        volume: the label or the mask.
+        like: its scan, or whatever else has the grid to lie on.
+        name: what the message calls the volume, its own name by default.
+    """
+    sizes = [(volume.voxels.shape, like.voxels.shape), (volume.grid.shape, like.grid.shape)]
+    what = "affine" if all(own == other for own, other in sizes) else "shape"
+    if what == "affine" and volume.grid.matches(like.grid):
+        return
+    own, other = next((pair for pair in sizes if pair[0] != pair[1]), (None, None))
+    if what == "affine":
+        own, other = (np.round(v.grid.affine, 2).tolist() for v in (volume, like))
+    raise LiverlibError(
+        f"{name or volume.name}: its {what} is {own}, that of {like.name or 'its scan'} is "
+        f"{other} (in RAS order). Resample it onto that grid, or correct its header if the voxels "
+        "do line up."
+    )
+
+
+def _close(affine: np.ndarray, other: np.ndarray, shape: Sequence[int], voxels: float) -> bool:
+    """Whether two affines place every voxel of this shape alike, to so many voxels."""
+    distance = np.abs(affine - other) @ np.array([*shape, 1.0])
+    return bool((distance[:3] < voxels * np.linalg.norm(affine[:3, :3], axis=0).min()).all())
 
 
 def _is_flat(affine: np.ndarray, zooms: np.ndarray) -> bool:

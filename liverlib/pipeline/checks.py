@@ -4,6 +4,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -19,7 +20,7 @@ from liverlib.preprocessing.cache import contents
 from .inputs import initial_network
 from .presets import STAGES, RunSettings
 
-CHECK_VERSION = 1  # raised when equal cases come to have other suspicions
+CHECK_VERSION = 2  # raised when equal cases come to have other suspicions
 UNREADABLE = "cannot be read"  # why it cannot is told when its cube is made
 SERIOUS = (UNREADABLE, NO_LIVER, MIRRORED)  # suspicions that are always named
 
@@ -64,6 +65,20 @@ def check_cases(parts: Mapping[str, Sequence[Case]], cubes: Path, notes: Path, d
     if is_main():
         tqdm.write(_told(compared(cases, rows), data))
         sys.stdout.flush()
+
+
+def named_cases(
+    parts: Mapping[str, Sequence[Case]], cases: Sequence[Case], cubes: Path
+) -> dict[str, Any]:
+    """The names of the cases in each part, and a digest of those with files of their own.
+
+    These are no files of the dataset's `cases`, which are known otherwise: corrected labels, say.
+    """
+    names = {part: [case.name for case in members] for part, members in parts.items()}
+    own = {file for case in cases for file in case.files}
+    added = [case for part in parts.values() for case in part if not own.issuperset(case.files)]
+    known = [(case.name, contents(case, cubes)) for case in added]
+    return {"cases": names} | ({"added_cases": digest(known)} if known else {})
 
 
 def _told(rows: Sequence[Row], data: Path) -> str:

@@ -20,7 +20,7 @@ def use_drive(folder: str = "MyDrive/liverlib") -> Path:
     """Mounts Drive, keeps ``results/`` there from now on, unpacks the data that `keep_data` kept.
 
     Returns the folder on Drive. May be called again at any time. Raises `LiverlibError` outside
-    Colab.
+    Colab, and where a run is here and on Drive: none is written over.
     """
     try:
         from google.colab import drive
@@ -30,6 +30,12 @@ def use_drive(folder: str = "MyDrive/liverlib") -> Path:
     kept, here = DRIVE / folder, home() / "results"
     if not here.is_symlink():
         here.mkdir(parents=True, exist_ok=True)
+        runs = [run.name for run in here.iterdir() if run.is_dir()]
+        if twice := sorted(name for name in runs if (kept / "results" / name).exists()):
+            raise LiverlibError(
+                f"{here}: holds runs that Drive has too: {', '.join(twice)}. Delete those here, "
+                "to go on with Drive's, or rename them."
+            )
         shutil.copytree(here, kept / "results", dirs_exist_ok=True)
         shutil.rmtree(here)
         here.symlink_to(kept / "results", target_is_directory=True)

@@ -8,8 +8,9 @@ import torch
 
 from liverlib.core.device import best_device
 from liverlib.core.errors import LiverlibError
+from liverlib.inference.segmenter import networks_by_stage
 from liverlib.models.unet import UNet3D
-from liverlib.models.weights import PRETRAINED, load_networks
+from liverlib.models.weights import PRETRAINED
 from liverlib.preprocessing.cube import CubeSettings
 from liverlib.synthesis.generator import SyntheticScans
 from liverlib.synthesis.label_maps import write_label_maps
@@ -60,8 +61,8 @@ def initial_network(named: str, stage: str) -> UNet3D | None:
     if not named:
         return None
     path = PRETRAINED if named == "pretrained" else Path(named)
-    for network, about in load_networks(path):
-        if (about["cube"]["crop"] == "liver") == (stage == "roi"):
+    for name, network, _ in networks_by_stage(path):
+        if name == stage:
             return network
     raise LiverlibError(f"{path}: holds no network of the {stage} stage. Name other weights.")
 

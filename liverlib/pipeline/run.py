@@ -191,7 +191,7 @@ class Run:
         from liverlib.view import charts, figures
         from liverlib.view.report.run_report import run_report
 
-        cases = sorted(self.score().cases, key=lambda case: case.tumour.dice)
+        cases = sorted(self.score().cases, key=lambda case: (not case.has_tumour, case.tumour.dice))
         if not self.weights:
             figures.save(charts.curves(self.histories()), self.folder / "losses.png")
         middle = self.browser(cases[len(cases) // 2].name)
@@ -238,11 +238,10 @@ class Run:
 
     def _claim(self) -> None:
         """Writes ``settings.json``, or makes sure that the one there says the same."""
-        content = {
-            "data": self.source,
-            **self._described,
-            "cases": {part: [case.name for case in cases] for part, cases in self.parts.items()},
-        }
+        from .checks import named_cases
+
+        cases = named_cases(self.parts, self.cases, self._cubes)
+        content = {"data": self.source, **self._described, **cases}
         path = self.folder / "settings.json"
         if path.is_file() and read_json(path) != content:
             raise LiverlibError(

@@ -22,7 +22,7 @@ from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic, write_sparse
 from liverlib.core.settings import CheckedSettings, require, setting
 from liverlib.io.nifti_bytes import crc32
-from liverlib.io.volume import Volume
+from liverlib.io.volume import Volume, check_grid
 
 from .boxes import body_box, liver_box, max_projection, whole_box
 from .resample import SLAB, clip, resampled, used
@@ -156,7 +156,8 @@ def to_cube(
 ) -> Cube:
     """The scan (and its label) inside `box` as a cube, its window moved by `level` HU.
 
-    Raises `LiverlibError` where a cube of the liver has neither a label nor a box.
+    Raises `LiverlibError` where a cube of the liver has neither a label nor a box, and for a label
+    on another grid.
 
     Args:
         scan: in Hounsfield units.
@@ -168,6 +169,8 @@ def to_cube(
     >>> cube = to_cube(scan, label)
     >>> mask = cube.to_grid(cube.soft_labels / 255)
     """
+    if label is not None:
+        check_grid(label, scan)
     if box is None and settings.crop == "liver":
         if label is None:
             raise LiverlibError(f"{scan.name}: a cube of the liver needs a label, or a box.")

@@ -17,17 +17,20 @@ def quality(row: dict[str, float]) -> float:
     return sum(d for d in dices if d == d) / max(1, sum(d == d for d in dices))
 
 
-def advice(history: History, epochs: int, stage: str) -> str:
-    """What is wrong with a stage's training of so many epochs; nothing where nothing is.
+def advice(history: History, epochs: int, name: str) -> str:
+    """What is wrong with a training of so many epochs; nothing where nothing is.
+
+    `name` is its folder's; a stage of a run, "coarse" or "roi", has options of its own.
 
     Said once, at the end of its first third: no tumour voxel was right in any validation case.
     """
     third = -(-epochs // 3)
     if len(history) != third or any(row["validation_tumour_dice"] != 0 for row in history):
         return ""
+    prefix = f"--{name}." if name in ("coarse", "roi") else ""
     return (
         f"No tumour detected in any validation case after {third} of {epochs} epochs. Train longer "
-        f"(--{stage}.epochs), or sample more patches around tumours (--{stage}.tumour_fraction)."
+        f"({prefix}epochs), or sample more patches around tumours ({prefix}tumour_fraction)."
     )
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from liverlib.core.device import mixed_precision, peak_gb
+from liverlib.core.errors import LiverlibError
 from liverlib.core.parallel import prefetch
 from liverlib.core.settings import require
 from liverlib.core.text import number
@@ -55,17 +56,17 @@ def train(
         validation_cubes: files of whole cubes that choose the best epoch.
         folder: for what is written; the run's checkpoint lies there.
         settings: the network and its training.
-        about: what is kept with the weights, such as the cube's settings.
+        about: what is kept with the weights; `Segmenter.load` needs "cube", that of the cubes.
         on_epoch: is called with the rows so far after every epoch.
         init: the network to start from; at random without one.
 
-    >>> history = train(PatchSampler(cubes, settings), cubes, "results/mine", settings)
+    >>> history = train(PatchSampler(cubes, settings), cubes, "results/mine", settings, about)
     """
     folder = Path(folder)
     trainer = _started(source, folder, settings, init)
     first, last = len(trainer.history), settings.epochs
     if first >= last:
-        return trainer.history
+        return _finished(folder, trainer)
     main = trainer.accelerator.is_main_process
     write = _write_line if main else lambda text: None
     if not source.lesions:
@@ -101,13 +102,25 @@ def _started(
     """A new trainer, or the one that an earlier call left in the folder."""
     if not source.lesions:
         settings = replace(settings, implants=0.0)  # nor is it to learn from synthetic ones
-    trainer = Trainer(settings, source.edge, init)
+    trainer = Trainer(settings, source.edge, init, len(source))
     divisor = trainer.network.divisor
     allowed = f"a multiple of {divisor}, for this network"
     require(source.edge % divisor == 0, "patch_size", source.edge, allowed)
     if (folder / "last.safetensors").exists():
         trainer.load(folder / "last.safetensors")
     return trainer
+
+
+def _finished(folder: Path, trainer: Trainer) -> History:
+    """A finished training's history, written where it is gone; `LiverlibError` without weights."""
+    if not (folder / "weights.safetensors").is_file():
+        raise LiverlibError(
+            f"{folder}: trained to the end, but weights.safetensors is gone. Copy it back, or "
+            "delete the folder to train again."
+        )
+    if trainer.accelerator.is_main_process and not (folder / "history.csv").is_file():
+        write_history(folder / "history.csv", trainer.history)
+    return trainer.history
 
 
 def _write_line(text: str) -> None:

@@ -32,15 +32,17 @@ RESTART = "Delete it to train this stage from its start, or copy it again."
 class Trainer:
     """A network, its optimiser, and the moving average of its weights that is used in the end.
 
-    `edge` is that of the patches it learns from, in voxels. The shape and weights of `init` are
-    taken over, where it is given.
+    `edge` is that of the patches it learns from, in voxels, and `cases` their number of cases. The
+    shape and weights of `init` are taken over, where it is given.
     """
 
-    def __init__(self, settings: TrainSettings, edge: int, init: UNet3D | None = None) -> None:
+    def __init__(
+        self, settings: TrainSettings, edge: int, init: UNet3D | None = None, cases: int = 0
+    ) -> None:
         torch.manual_seed(settings.seed)
         if init:
             settings = replace(settings, **init.shape)
-        self.settings, self.edge = settings, edge
+        self.settings, self.edge, self.cases = settings, edge, cases
         self.network = UNet3D(settings.channels, settings.block_size, settings.norm)
         if init:
             self.network.load_state_dict(init.state_dict())
@@ -162,6 +164,7 @@ class Trainer:
         scaler = self.accelerator.scaler
         kept = {
             "settings": to_dict(self.settings),
+            "cases": self.cases,
             "history": self.history,
             "refused": self.refused,
             "scaler": scaler.state_dict() if scaler else None,
@@ -169,13 +172,17 @@ class Trainer:
         write_tensors(path, tensors, "trainer", kept)
 
     def load(self, path: Path) -> None:
-        """Goes on from a saved state; raises `LiverlibError` where other settings made it, and
-        for a damaged file."""
+        """Goes on from a saved state; raises `LiverlibError` where other settings, or another
+        number of cases, made it, and for a damaged file."""
         kept, tensors = read_tensors(path, "trainer", "a training's checkpoint", RESTART)
         if not {"settings", "history", "refused", "scaler"} <= set(kept):
             raise LiverlibError(f"{path}: its description is damaged. {RESTART}")
         if kept["settings"] != to_dict(self.settings):
             raise LiverlibError(f"{path}: made with other settings. Choose another run's name.")
+        if kept.get("cases", self.cases) != self.cases:
+            raise LiverlibError(
+                f"{path}: made with {kept['cases']} cases, not {self.cases}. Choose another name."
+            )
         try:
             self._restore(kept, tensors)
         except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:

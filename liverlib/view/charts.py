@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from liverlib.core.errors import LiverlibError
+from liverlib.core.text import plain
 from liverlib.evaluation.case import CaseResult
 from liverlib.evaluation.lesion_matching import SIZES
 from liverlib.evaluation.summary import Summary
@@ -49,7 +50,7 @@ def histogram(
     for end in (low, high):
         axis.axvline(end, color="grey", linestyle="--", linewidth=1)
     axis.plot([], [], "--", color="grey", label=f"window: {low:.0f} to {high:.0f} HU")
-    axis.set(xlabel="Hounsfield units", ylabel="% of the class per 5 HU", title=scan.name)
+    axis.set(xlabel="Hounsfield units", ylabel="% of the class per 5 HU", title=plain(scan.name))
     axis.legend(fontsize=8)
     return figure
 
@@ -60,16 +61,20 @@ def curves(
     """Losses, learning rate and Dice of one training, or of several: ``{"original": history}``.
 
     A history is the list that training returns, or the path of its ``history.csv``. `against` is
-    the axis below: "epoch", "step" or "seconds". Raises `LiverlibError` for an unreadable file.
+    the axis below: "epoch", "step" or "seconds" of training so far. Raises `LiverlibError` for an
+    unreadable file.
     """
     named = runs if isinstance(runs, Mapping) else {"": runs}
     figure, axes = plt.subplots(2, 2, figsize=(10, 6), layout="constrained", sharex=True)
     for i, (name, history) in enumerate(named.items()):
         rows = _history(history)
+        below = [row[against] for row in rows]
+        if against == "seconds":  # a row holds those of its epoch
+            below = np.cumsum(below).tolist()
         for axis, (title, columns) in zip(axes.flat, CURVES.items(), strict=True):
             for column, (kind, style) in columns.items():
-                points = ([row[key] for row in rows] for key in (against, column))
                 text = f"{name} {kind}".strip() or None
+                points = below, [row[column] for row in rows]
                 axis.plot(*points, style, color=_run_colour(i), label=text, markersize=4)
             axis.set_title(title, fontsize=10)
     for axis in axes.flat:
@@ -124,7 +129,8 @@ def case_strip(summary: Summary) -> Figure:
             means.vlines(i, mean.low, mean.high, color=colour, linewidth=3)
             means.plot(i, mean.value, marker, color=colour, markeredgecolor="black")
     few = len(cases) <= 30
-    strip.set_xticks(range(len(cases)) if few else [], [c.name for c in cases] if few else [])
+    names = [plain(case.name) for case in cases] if few else []
+    strip.set_xticks(range(len(names)), names)
     strip.tick_params("x", rotation=90, labelsize=8)
     strip.set(ylabel="Dice", ylim=(-0.03, 1.03), xlabel="" if few else f"{len(cases)} cases")
     strip.legend(fontsize=8, loc="lower right")

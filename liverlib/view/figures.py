@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from liverlib.core.files import atomic
+from liverlib.core.text import plain
 from liverlib.evaluation.overlap import dice, volume_ml
 from liverlib.io.volume import Volume
 
@@ -58,7 +59,7 @@ def three_planes(
         show_slice(axis, scan, plane, index, label=label, mask=mask, window=window, contour=contour)
         axis.set_title(f"{plane} slice {index}", fontsize=10)
     _legend(figure, label, mask)
-    figure.suptitle(scan.name)
+    figure.suptitle(plain(scan.name))
     return figure
 
 
@@ -100,7 +101,8 @@ def overlay(
         show_slice(axis, scan, "axial", index, label=label, mask=mask, window=window, show=show)
         axis.set_title(title, fontsize=10)
     _patches(figure, legend("label") | legend("difference"))
-    figure.suptitle(f"{scan.name}, axial slice {index}: {_dice_text(label, mask)}", fontsize=11)
+    text = f"{plain(scan.name)}, axial slice {index}: {_dice_text(label, mask)}"
+    figure.suptitle(text, fontsize=11)
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from liverlib import __version__
 from liverlib.core.arrays import count_classes, find_pieces
 from liverlib.core.files import atomic
-from liverlib.core.text import NOT_MEDICAL
+from liverlib.core.text import NOT_MEDICAL, plain
 from liverlib.evaluation.lesion_table import TUMOUR, find_lesions
 from liverlib.io.volume import Volume
 
@@ -23,7 +23,7 @@ _THUMBNAIL = 560  # pixels across, on a contact sheet
 def preview(scan: Volume, mask: Volume) -> Figure:
     """Three planes with the mask's contours, and its volumes in words."""
     figure = figures.three_planes(scan, mask=mask, contour=True)
-    figure.suptitle(f"{scan.name}: {volumes_in_words(mask)}\n{NOT_MEDICAL}", fontsize=11)
+    figure.suptitle(f"{plain(scan.name)}: {volumes_in_words(mask)}\n{NOT_MEDICAL}", fontsize=11)
     return figure
 
 

@@ -17,7 +17,7 @@ from liverlib.cli.main import main
 from liverlib.core.verdict import Quality
 from liverlib.inference.segmenter import Segmenter
 from liverlib.io.nifti import read_label, write_volume
-from liverlib.io.volume import Volume
+from liverlib.io.volume import Grid, Volume
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,20 @@ def test_the_reports_of_lesions_and_of_evaluate_keep_files_of_others(tmp_path, c
         assert main(words) == 0
 
 
+def test_a_table_of_scores_that_was_changed_is_kept(tmp_path, capsys):
+    _, label = simple_case(0, 12)
+    for folder in ("labels", "masks"):
+        write_volume(tmp_path / folder / "a.nii.gz", label)
+    folders = ["--reference", str(tmp_path / "labels"), "--predicted", str(tmp_path / "masks")]
+    words = ["evaluate", *folders, "--workers", "1", "-o", str(tmp_path / "out")]
+    assert main(words) == main(words) == 0
+    table = tmp_path / "out" / "cases.csv"
+    table.write_text(table.read_text() + "remarks\n")
+    assert main(words) == 2
+    assert "cases.csv: is there" in capsys.readouterr().err
+    assert table.read_text().endswith("remarks\n")
+
+
 def test_a_mask_says_what_it_is_and_is_not_made_twice(tmp_path, monkeypatch, capsys, segmented):
     monkeypatch.chdir(scans_in(tmp_path, "s/a.nii.gz", "s/b.nii.gz"))
     assert main(["segment", "s", "-o", "m", "--probabilities"]) == 0
@@ -167,6 +181,29 @@ def test_a_mask_that_was_corrected_by_hand_is_kept(tmp_path, monkeypatch, capsys
     assert "m/a.nii.gz: is there, and is not as liverlib" in capsys.readouterr().err
     assert Path("m/a.nii.gz").read_bytes() == before
     assert segmented == ["a", "b", "b"]
+
+
+def test_a_mask_whose_position_was_corrected_is_kept(tmp_path, monkeypatch, capsys, segmented):
+    monkeypatch.chdir(scans_in(tmp_path, "a.nii.gz"))
+    assert main(["segment", "a.nii.gz", "-o", "mask.nii.gz"]) == 0
+    image = nib.load("mask.nii.gz")
+    affine, header = image.affine.copy(), image.header.copy()
+    affine[2, 3] += 30
+    header.set_sform(affine, code=1)
+    header.set_qform(affine, code=1)
+    moved = nib.Nifti1Image(np.asarray(image.dataobj), None, header)
+    moved.to_filename("mask.nii.gz")
+    before = bytes_of(tmp_path)
+    assert main(["segment", "a.nii.gz", "-o", "mask.nii.gz", "--tta"]) == 2
+    assert "is not as liverlib wrote it" in capsys.readouterr().err
+    assert bytes_of(tmp_path) == before
+
+
+def test_a_surface_is_not_lost_to_another_scans(tmp_path, monkeypatch, capsys, segmented):
+    monkeypatch.chdir(scans_in(tmp_path, "in/a.nii.gz", "in/a_tumour.nii.gz"))
+    assert main(["segment", "in", "-o", "out", "--format", "stl"]) == 2
+    assert "is the mask of one scan and belongs to another's too" in capsys.readouterr().err
+    assert not segmented
 
 
 def test_one_bad_scan_stops_no_other(tmp_path, monkeypatch, capsys, segmented):
@@ -217,7 +254,7 @@ def test_a_full_disk_stops_the_rest_and_names_what_was_bad(
     tmp_path, monkeypatch, capsys, segmented, small_disk
 ):
     noise = np.random.default_rng(0).integers(0, 200, (128, 128, 128)).astype(np.int16)
-    grid = simple_case(0, 12)[0].grid
+    grid = Grid.of(noise.shape, np.diag([4.0, 4, 4, 1]))
     for name in "bc":
         write_volume(tmp_path / "s" / f"{name}.nii.gz", noise, grid)
     (tmp_path / "s" / "a.nii.gz").write_bytes(b"damaged")

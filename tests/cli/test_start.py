@@ -55,6 +55,20 @@ def test_the_demo_opens_no_browser_where_it_is_not_to_or_cannot(opened, monkeypa
     assert capsys.readouterr().out.splitlines()[-1].startswith("report    ")
 
 
+@pytest.mark.usefixtures("small")
+def test_a_mask_of_the_demo_that_was_corrected_is_kept(own_home, capsys):
+    words = ["demo", "--no-browser"]
+    assert main(words) == main(words) == 0
+    path = own_home / "results" / "demo" / "mask.nii.gz"
+    mask = read_label(path)
+    mask.voxels[0, 0, 0] = 2
+    write_volume(path, mask)
+    assert main(words) == 2
+    assert "mask.nii.gz: is there" in capsys.readouterr().err
+    assert read_label(path).voxels[0, 0, 0] == 2
+    assert main([*words, "--overwrite"]) == 0
+
+
 def test_notebooks_are_copied_and_those_of_the_user_are_kept(tmp_path, capsys):
     folder = tmp_path / "mine"
     assert main(["notebooks", str(folder)]) == 0

@@ -1,5 +1,7 @@
 import operator
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,6 +25,18 @@ def test_any_executor_serves():
 def test_a_killed_worker_is_reported():
     with pytest.raises(LiverlibError, match="cubes: a worker was killed"):
         list(in_processes(os._exit, [(1,), (2,)], 2, "cubes"))
+
+
+def test_a_script_without_a_main_part_is_told_what_it_lacks(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import operator\n"
+        "from liverlib.core.parallel import in_processes\n"
+        "print(list(in_processes(operator.add, [(1, 1), (2, 2)], 2, 'sums')))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert "sums: a worker was killed" in done.stderr
+    assert f"put what {script} does below: if __name__ == '__main__'" in done.stderr
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -13,6 +13,7 @@ from liverlib.data.cases import (
     streamed,
 )
 from liverlib.io.nifti import write_volume
+from liverlib.io.volume import Grid
 
 
 def touch(folder, *names):
@@ -132,7 +133,7 @@ def test_a_case_reads_its_scan_and_label_on_one_grid(tmp_path):
         np.testing.assert_array_equal(read.voxels, volume.voxels)
         assert read.grid.matches(scan.grid)
     assert Case("a", case.image).read()[1] is None
-    write_volume(case.label, label.voxels[:4], label.grid)
+    write_volume(case.label, label.voxels[:4], Grid.of((4, 8, 8), label.grid.affine))
     with pytest.raises(LiverlibError, match=r"label\.nii\.gz: its shape is"):
         case.read()
 

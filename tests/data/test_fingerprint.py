@@ -72,6 +72,7 @@ def small(hu, label):
 FAULTS = {
     "spacing is not to be believed": {"affine": np.eye(4)},
     "spacing is unusual": {"affine": np.diag([1.0, 1, 9, 1])},
+    "are sheared": {"affine": np.array([[3.0, 0, 0, 0], [0, 3, 1, 0], [0, 0, 3, 0], [0, 0, 0, 1]])},
     "no air": {"change": scaled},
     "median is not 0 to 250 HU": {"change": shifted},
     "above 4100 HU": {"change": spike},

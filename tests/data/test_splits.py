@@ -1,4 +1,8 @@
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +34,29 @@ def test_a_split_depends_on_cases_and_seed_alone(tmp_path):
     )
     assert names == again
     assert names["test"] != other["test"]
+
+
+def test_names_that_differ_by_leading_zeros_have_one_order():
+    names = [f"case{number}" for i in range(1, 9) for number in (i, f"0{i}")]
+    cases = [Case(name, Path(name), Path(name)) for name in names]
+    code = (
+        "import sys; from pathlib import Path; from liverlib.data.cases import Case; "
+        "from liverlib.data.splits import split; "
+        "cases = [Case(name, Path(name), Path(name)) for name in sys.argv[1:]]; "
+        "print(*[case.name for case in split(cases, 2, 4)['test']])"
+    )
+    for seed in "0123":  # of the order of sets
+        words = [sys.executable, "-c", code, *names]
+        found = subprocess.run(
+            words, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True,
+            check=True,
+        ).stdout.split()  # fmt: skip
+        assert found == [case.name for case in split(cases, 2, 4)["test"]]
+
+
+def test_more_folds_than_patients_are_refused(tmp_path):
+    with pytest.raises(LiverlibError, match="11 folds of 10 patients"):
+        folds(some(20, tmp_path), 11)
 
 
 def test_too_few_patients_are_an_error(tmp_path):

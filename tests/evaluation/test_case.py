@@ -153,6 +153,15 @@ def test_volumes_are_scored_in_the_millimetres_of_their_grid_where_it_has_any():
     assert score_volumes("a", label, label, as_lits_script=True).lits_script.dice == (1, 1)
 
 
+def test_a_mask_on_another_grid_is_refused():
+    _, label = simple_case()
+    affine = label.grid.affine.copy()
+    affine[2, 3] += 50
+    moved = Volume(label.voxels, Grid.of(label.grid.shape, affine), "mask")
+    with pytest.raises(LiverlibError, match="mask: its affine is"):
+        score_volumes("a", label, moved)
+
+
 def test_files_are_scored_as_their_volumes_and_a_grid_that_differs_is_refused(tmp_path):
     _, label = simple_case()
     predicted = np.roll(label.voxels, 1, 0)

@@ -18,7 +18,7 @@ from liverlib.inference.postprocessing import (
 )
 from liverlib.inference.prediction import Prediction
 from liverlib.preprocessing.boxes import liver_box
-from liverlib.preprocessing.cube import CubeSettings, to_cube
+from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,17 @@ def test_the_box_of_the_predicted_liver_is_the_labels_own_to_a_voxel_of_the_cube
     for side, exact in zip(box, expected, strict=True):
         assert abs(side.start - exact.start) <= 2 and abs(side.stop - exact.stop) <= 2
     assert roi_box(cube, np.zeros_like(probabilities), scan.grid.spacing) is None
+
+
+@pytest.mark.parametrize("size", [112, 176, 208])
+def test_the_box_of_a_liver_at_the_scans_end_ends_there(size):
+    liver = np.zeros((2, size, size, size), np.float32)
+    liver[0, size // 2 :, size // 2 :, size // 2 :] = 1
+    image = np.empty(liver.shape[1:], np.uint8)
+    for stop in range(size // 2, 2 * size, 7):
+        sides = (slice(5, stop), slice(0, stop), slice(3, stop))
+        cube = Cube(image, None, sides, (stop,) * 3)
+        assert [side.stop for side in roi_box(cube, liver, np.ones(3))] == [stop] * 3
 
 
 LARGE = """

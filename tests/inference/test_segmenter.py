@@ -15,6 +15,7 @@ from liverlib.inference.postprocessing import PostprocessSettings, postprocess
 from liverlib.inference.segmenter import SHIFTS, Segmenter, Stage, probabilities
 from liverlib.io.volume import Volume
 from liverlib.models.unet import UNet3D
+from liverlib.models.weights import save_networks
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
 
 
@@ -32,6 +33,12 @@ def stages() -> tuple[Stage, Stage]:
     liver, darker = grey(-24, ROI_WINDOW), grey(-55, ROI_WINDOW)
     roi = Stage([Threshold(liver, (darker, liver))], CubeSettings(64, ROI_WINDOW, "liver"))
     return coarse, roi
+
+
+def test_weights_that_do_not_say_what_they_learned_from_are_named(tmp_path):
+    save_networks(tmp_path / "w.safetensors", [(UNet3D((4, 8)), {})])
+    with pytest.raises(LiverlibError, match=r"w\.safetensors: does not say what cubes"):
+        Segmenter.load(tmp_path / "w.safetensors")
 
 
 def clear_case() -> tuple[Volume, Volume]:

@@ -88,6 +88,28 @@ def test_several_series_are_listed_and_one_can_be_named(tmp_path):
         read_dicom(tmp_path / "ct", "9")
 
 
+def test_a_slice_with_another_description_is_not_left_out(tmp_path):
+    path = write_series(tmp_path / "ct")[3]
+    header = pydicom.dcmread(path)
+    header.SeriesDescription = "abdomen, last"
+    pydicom.dcmwrite(path, header)
+    assert read_dicom(tmp_path / "ct", "abdomen").voxels.shape[2] == 4
+
+
+def test_series_that_were_given_one_uid_can_be_told_by_their_names(tmp_path):
+    write_series(tmp_path / "ct")
+    write_series(tmp_path / "ct", SeriesNumber="8", SeriesDescription="lung")
+    with pytest.raises(LiverlibError, match="several CT series"):
+        read_dicom(tmp_path / "ct")
+    assert read_dicom(tmp_path / "ct", "lung").voxels.shape[2] == 4
+
+
+def test_hidden_folders_are_left_out(tmp_path):
+    write_series(tmp_path / "ct")
+    write_series(tmp_path / "ct" / ".trash")
+    assert read_dicom(tmp_path / "ct").voxels.shape[2] == 4
+
+
 def test_a_missing_slice_is_noticed(tmp_path):
     write_series(tmp_path / "ct")[1].unlink()
     with pytest.raises(LiverlibError, match=r"\.dcm: lies .* mm from .*missing"):

@@ -63,6 +63,23 @@ def test_labels_hold_three_classes_or_are_refused(tmp_path, value):
     assert read_label(path, classes={value: 2}).voxels.max() == 2
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_a_float_label_that_was_scaled_to_integers_is_read(tmp_path, dtype):
+    label = np.zeros((4, 4, 4))
+    label[1:3], label[1, 1, 1] = 1, 2
+    image = nib.Nifti1Image(label, np.diag([2.0, 2, 2, 1]))
+    image.set_data_dtype(dtype)
+    nib.save(image, tmp_path / "label.nii.gz")
+    assert not np.isin(nib.load(tmp_path / "label.nii.gz").get_fdata(), (0, 1, 2)).all()
+    np.testing.assert_array_equal(read_label(tmp_path / "label.nii.gz").voxels, label)
+
+
+def test_an_interpolated_label_is_told_from_one_of_other_classes(tmp_path):
+    label = np.full((4, 4, 4), 0.9999)
+    with pytest.raises(LiverlibError, match=r"holds 0\.9999;.* interpolated.* nearest neighbour"):
+        read_label(stored(tmp_path / "label.nii.gz", label, np.diag([2.0, 2, 2, 1])))
+
+
 @pytest.mark.parametrize("classes", [{1: 2, 2: 1}, {2: 1, 1: 2}])
 def test_classes_are_renamed_all_at_once(tmp_path, classes):
     array = np.zeros((4, 4, 4), np.uint8)
@@ -118,6 +135,17 @@ def test_a_volume_is_written_as_its_voxels_and_grid_are(tmp_path):
     np.testing.assert_array_equal(read_scan(tmp_path / "b.nii.gz").voxels, NUMBERS / 2)
     with pytest.raises(TypeError, match="needs the grid"):
         write_volume(tmp_path / "c.nii.gz", NUMBERS)
+
+
+def test_voxels_that_do_not_fit_their_grid_or_the_ending_are_refused(tmp_path):
+    grid = Grid.of(NUMBERS.shape, np.diag([2.0, 2, 3, 1]))
+    with pytest.raises(LiverlibError, match="the voxels' shape is"):
+        write_volume(tmp_path / "a.nii.gz", NUMBERS[:-1], grid)
+    with pytest.raises(LiverlibError, match=r"a\.nrrd: a volume is written as \.nii\.gz"):
+        write_volume(tmp_path / "a.nrrd", NUMBERS, grid)
+    assert not list(tmp_path.iterdir())
+    write_volume(tmp_path / "b.nii.gz", NUMBERS > 60, grid)
+    np.testing.assert_array_equal(read_label(tmp_path / "b.nii.gz").voxels, NUMBERS > 60)
 
 
 def test_a_folders_files_and_their_grids_are_known_without_reading_voxels(tmp_path):

@@ -1,15 +1,17 @@
 """Grids and orientations."""
 
 import itertools
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 from nifti_files import NUMBERS, stored
 
+from liverlib.core.errors import LiverlibError
 from liverlib.io.nifti import write_volume
 from liverlib.io.scan import read_scan
-from liverlib.io.volume import Grid, Volume
+from liverlib.io.volume import Grid, Volume, check_grid
 
 ORIENTATIONS = [
     "".join(signs[axis] for axis in order)
@@ -62,6 +64,36 @@ def test_grids_match_to_a_tenth_of_a_voxel():
         assert grid.matches(Grid.of((40, 40, 20), moved, "LPS")) == matches
     assert not grid.matches(Grid.of((40, 40, 21), affine))
     assert not grid.matches(Grid.of((40, 40, 20), np.diag([2.0, 2, 3.05, 1])))
+
+
+def test_a_mask_of_another_grid_is_named_with_what_differs():
+    scan, mask = (Volume(NUMBERS, Grid.of(NUMBERS.shape, np.eye(4) * 2), name) for name in "sm")
+    check_grid(mask, scan)
+    with pytest.raises(LiverlibError, match=r"m: its affine is .*, that of s is "):
+        check_grid(replace(mask, grid=Grid.of(NUMBERS.shape, np.diag([2, 2, 3, 1.0]))), scan)
+    with pytest.raises(LiverlibError, match=r"label: its shape is "):
+        check_grid(replace(mask, voxels=NUMBERS[1:]), scan, "label")
+
+
+def test_voxels_that_are_no_upright_boxes_are_sheared():
+    affine = np.diag([0.8, 0.8, 2.5, 1])
+    turn = np.array([[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]])
+    rotated, tilted = affine.copy(), affine.copy()
+    rotated[:2, :2] = turn @ affine[:2, :2]
+    tilted[1, 2] = 2.5 * np.tan(np.radians(15))
+    expected = ((affine, False), (rotated, False), (tilted, True))
+    assert [Grid.of((9, 9, 9), each).sheared for each, _ in expected] == [e for _, e in expected]
+
+
+@pytest.mark.parametrize(
+    ("code", "mm", "ambiguous"), [(1, 5, True), (1, 2.5, False), (0, 5, False)]
+)
+def test_a_header_of_two_positions_is_ambiguous(code, mm, ambiguous):
+    header = nib.Nifti1Header()
+    header.set_data_shape((20, 20, 10))
+    header.set_sform(np.diag([-0.8, 0.8, mm, 1]), code=1)
+    header.set_qform(np.diag([-0.8, 0.8, 2.5, 1]), code=code)
+    assert Grid.from_header(header).ambiguous == ambiguous
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 1000), ("micron", 0.001), ("mm", 1)])

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from liverlib.core.errors import LiverlibError
-from liverlib.core.files import write_json
+from liverlib.core.files import read_json, write_json
 from liverlib.pipeline import colab
 
 
@@ -39,6 +39,15 @@ def test_the_next_session_finds_results_and_data(drive, own_home, tmp_path, monk
     assert (tmp_path / "new" / "results" / "run" / "last.json").is_file()
     names = {path.name for path in (tmp_path / "new" / "data" / "cubes" / "x").iterdir()}
     assert names == {"a.json", "b.json"}
+
+
+def test_a_run_on_drive_is_not_written_over(drive, own_home):
+    for folder, epochs in ((drive, 13), (own_home, 1)):
+        write_json(folder / "results" / "run" / "last.json", {"epoch": epochs})
+    with pytest.raises(LiverlibError, match="holds runs that Drive has too: run"):
+        colab.use_drive()
+    for folder, epochs in ((drive, 13), (own_home, 1)):
+        assert read_json(folder / "results" / "run" / "last.json") == {"epoch": epochs}
 
 
 def test_outside_colab_it_is_said(own_home, monkeypatch):

@@ -1,6 +1,8 @@
 """The whole way, through the command that users type."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -155,6 +157,28 @@ def test_a_changed_label_makes_another_run(dataset):
     label = dataset / "labelsTr" / "liver_1.nii.gz"
     label.write_bytes(label.read_bytes() + b"")
     assert Run(data=dataset).folder.name != name
+
+
+def test_other_labels_of_the_same_cases_are_another_run(dataset, tmp_path):
+    """As after a correction: the names are the same, what is learned is not."""
+    parts = Run(data=dataset).parts
+    case = parts["train"][0]
+    corrected = replace(case, label=tmp_path / "corrected.nii.gz")
+    assert case.label
+    shutil.copy(case.label, corrected.label)
+
+    def claim():
+        again = Run(data=dataset, name="again")
+        again.parts = parts | {"train": [corrected, *parts["train"][1:]]}
+        again._claim()
+
+    claim()
+    claim()
+    label = read_label(case.label)
+    label.voxels[0, 0, 0] = 1
+    write_volume(corrected.label, label)
+    with pytest.raises(LiverlibError, match="a run of this name exists"):
+        claim()
 
 
 def test_a_mask_lies_on_the_scans_grid(dataset, tmp_path, capsys, believed):

@@ -25,16 +25,15 @@ def test_the_best_epoch_is_chosen_by_the_dices_that_exist():
 
 def test_a_training_that_detects_no_tumour_is_advised_after_a_third():
     rows = [row(0.9, 0.0)] * 5
-    advised = [bool(advice(rows[:n], epochs=5, stage="coarse")) for n in range(1, 6)]
+    advised = [bool(advice(rows[:n], epochs=5, name="coarse")) for n in range(1, 6)]
     assert advised == [False, True, False, False, False]
-    assert "--coarse.tumour_fraction" in advice(rows[:2], epochs=5, stage="coarse")
+    assert "--coarse.tumour_fraction" in advice(rows[:2], epochs=5, name="coarse")
+    assert "--" not in advice(rows[:2], epochs=5, name="fits")  # no stage of a run
 
 
 @pytest.mark.parametrize("dices", [[0, 0.1], [math.nan, math.nan], [0]])
 def test_other_trainings_are_not_advised(dices):
-    assert not advice(
-        [{"validation_tumour_dice": dice} for dice in dices], epochs=5, stage="coarse"
-    )
+    assert not advice([{"validation_tumour_dice": dice} for dice in dices], epochs=5, name="coarse")
 
 
 def test_rows_come_back_from_csv_with_what_is_no_number(tmp_path):

@@ -57,6 +57,22 @@ def test_the_files_of_a_training(cubes, tmp_path):
     assert about == {"cube": to_dict(CUBE)}
 
 
+def test_a_training_does_not_go_on_with_other_cases(cubes, tmp_path):
+    learn(cubes, tmp_path, quick(epochs=1))
+    with pytest.raises(LiverlibError, match=r"made with \d+ cases, not \d"):
+        loop.train(PatchSampler(cubes[:3], QUICK), cubes[4:], tmp_path, quick(epochs=1))
+
+
+def test_a_finished_training_without_its_weights_says_what_to_do(cubes, tmp_path):
+    history = learn(cubes, tmp_path, quick(epochs=1))
+    (tmp_path / "history.csv").unlink()
+    assert learn(cubes, tmp_path, quick(epochs=1)) == history
+    assert len(read_history(tmp_path / "history.csv")) == 1
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(LiverlibError, match=r"weights\.safetensors is gone.* delete the folder"):
+        learn(cubes, tmp_path, quick(epochs=1))
+
+
 def test_a_network_to_start_from_gives_its_shape_and_weights(cubes, tmp_path):
     torch.manual_seed(1)
     init = UNet3D((4, 8))

@@ -45,6 +45,12 @@ def test_curves_show_every_run_with_its_own_colour_and_name(tmp_path):
     assert losses.get_xlabel() == "step"
 
 
+def test_seconds_are_those_since_the_start():
+    rows = [row | {"seconds": s} for row, s in zip(history(), (110, 53, 63), strict=True)]
+    line = charts.curves(rows, against="seconds").axes[0].lines[0]
+    assert line.get_xdata().tolist() == [110, 163, 226]
+
+
 def test_curves_take_one_history_or_its_file(tmp_path):
     assert len(charts.curves(history()).axes[0].lines) == 2
     with pytest.raises(LiverlibError, match=r"absent\.csv: no history"):

@@ -1,5 +1,7 @@
 """A mask in one picture, and many in one."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -35,6 +37,12 @@ def test_volumes_are_told_in_words():
     unknown = mask_of(voxels, 1.0)
     assert not unknown.grid.spacing_known
     assert volumes_in_words(unknown) == "Liver 1,000 voxels. 2 lesions, 4 voxels."
+
+
+def test_a_name_with_dollar_signs_is_no_formula(tmp_path):
+    scan, label = simple_case()
+    write_preview(tmp_path / "a.png", replace(scan, name="a$b_$c {"), label)
+    assert is_preview(tmp_path / "a.png")
 
 
 def test_the_picture_has_three_planes_with_contours_and_says_what_it_is():

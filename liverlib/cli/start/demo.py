@@ -4,10 +4,13 @@ import argparse
 import os
 import sys
 import webbrowser
+from functools import partial
 
+from liverlib.core.errors import LiverlibError
 from liverlib.core.text import NOT_MEDICAL
 from liverlib.pipeline.paths import results
 
+from .. import outputs
 from ..options import short
 
 PHANTOM = 7  # the case that `demo` makes: its tumour is found, which others' are not
@@ -16,6 +19,7 @@ PHANTOM = 7  # the case that `demo` makes: its tumour is found, which others' ar
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """The arguments of `demo`."""
     parser.add_argument("--no-browser", action="store_true", help="only say where the report is")
+    outputs.add_overwrite(parser)
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -23,16 +27,21 @@ def demo(options: argparse.Namespace) -> None:
     from liverlib.evaluation.lesion_table import measure_lesions  # torch, when it is needed
     from liverlib.evaluation.overlap import dice
     from liverlib.inference.segmenter import Segmenter
+    from liverlib.io.formats.masks import write_mask
     from liverlib.io.nifti import write_volume
     from liverlib.synthesis.phantom.phantom import make_phantom
     from liverlib.view.report.scan_report import write_scan_report
 
     folder = results("demo")
+    path = folder / "mask.nii.gz"
+    if refusal := outputs.refusal(path, options.overwrite):  # it was corrected by hand
+        raise LiverlibError(refusal)
     scan, label = make_phantom(PHANTOM)
     prediction = Segmenter.load().predict(scan)
     mask = prediction.mask
-    for name, volume in {"scan": scan, "reference": label, "mask": mask}.items():
+    for name, volume in {"scan": scan, "reference": label}.items():
         write_volume(folder / f"{name}.nii.gz", volume)
+    write_mask(path, mask, partial(outputs.mask_note, "demo"))
     page, *_ = write_scan_report(folder, scan, mask, measure_lesions(scan, prediction))
     liver, tumour = (dice(label.voxels >= least, mask.voxels >= least) for least in (1, 2))
     print(f"Dice of this phantom: {liver:.3f} liver, {tumour:.3f} tumour. Others' may be lower.")

@@ -13,18 +13,16 @@ from torch import Tensor, nn
 from liverlib import __version__
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic, write_json
-from liverlib.core.settings import from_dict
 from liverlib.core.text import NOT_MEDICAL
 from liverlib.io.volume import CLASSES
 from liverlib.models.unet import UNet3D
-from liverlib.models.weights import load_networks
 from liverlib.preprocessing.boxes import MARGIN_MM
 from liverlib.preprocessing.cube import CubeSettings
 
 from ..postprocessing import DEFAULTS
+from ..segmenter import networks_by_stage
 
 SCRIPT = Path(__file__).with_name("segment.py")
-STAGES_OF_CROP = {"body": "coarse", "liver": "roi"}
 Networks = dict[str, tuple[UNet3D, CubeSettings]]  # by stage
 
 
@@ -43,15 +41,14 @@ class Probabilities(nn.Module):
 def both_stages(weights: str | Path) -> Networks:
     """The coarse and the ROI network in a weight file.
 
-    Raises `LiverlibError` as `load_networks` does, and where it is not one network for each.
+    Raises `LiverlibError` as `networks_by_stage` does, and where it is not one network for each.
     """
     stages: Networks = {}
-    pairs = load_networks(weights)
-    for network, about in pairs:
-        cube = from_dict(CubeSettings, about["cube"])
-        if cube.method == "area" and cube.crop in STAGES_OF_CROP:
-            stages[STAGES_OF_CROP[cube.crop]] = network.float(), cube
-    if len(stages) < 2 or len(pairs) > 2:
+    networks = networks_by_stage(weights)
+    for name, network, cube in networks:
+        if cube.method == "area" and cube.crop != "all":
+            stages[name] = network.float(), cube
+    if len(stages) < 2 or len(networks) > 2:
         raise LiverlibError(
             f"{weights}: exporting takes one network for the body and one for the liver, both on "
             "cubes averaged by area. Name a weights.safetensors of a whole run."

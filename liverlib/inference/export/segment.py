@@ -69,9 +69,8 @@ def _around(liver: np.ndarray, body: Sides, spacing: np.ndarray, margin_mm: floa
         more = int(np.ceil(margin_mm / (width * spacing[axis])))
         low = max(0, used[:, axis].min() - more)
         high = min(liver.shape[axis], used[:, axis].max() + 1 + more)
-        box.append(
-            slice(int(np.floor(side.start + low * width)), int(np.ceil(side.start + high * width)))
-        )
+        start, stop = np.floor(side.start + low * width), np.ceil(side.start + high * width)
+        box.append(slice(int(start), min(side.stop, int(stop))))  # the width is rounded
     return tuple(box)
 
 

@@ -65,7 +65,21 @@ class Sample:
 
 def check_geometry(grid: Grid, sample: Sample) -> list[Reason]:
     """What is wrong with a scan's voxels, its coverage and its body by its header."""
-    return [*_of_spacing(grid), *_of_cover(grid), *(_of_body(grid, sample) if sample.body else ())]
+    return [
+        *_of_affine(grid),
+        *_of_spacing(grid),
+        *_of_cover(grid),
+        *(_of_body(grid, sample) if sample.body else ()),
+    ]
+
+
+def _of_affine(grid: Grid) -> Iterator[Reason]:
+    if grid.sheared:
+        text = "The voxels are sheared, as by a tilted gantry: lengths and volumes are off. "
+        yield Reason("axes", text + "Resample the scan to upright voxels.")
+    if grid.ambiguous:
+        text = "The header's sform and qform place the voxels differently. The sform is used; "
+        yield Reason("axes", text + "other programs may use the qform. Make them alike.")
 
 
 def _of_spacing(grid: Grid) -> Iterator[Reason]:

@@ -55,7 +55,8 @@ def write_mask(
 
     >>> write_mask("mask.nii.gz", prediction.mask)
     """
-    kind, text = format_of(path), note(_slices(mask.voxels))
+    kind = format_of(path)
+    text = note(_content(mask) if kind in ("nii", "nii.gz") else _slices(mask.voxels))
     if kind in ("nii", "nii.gz"):
         from .label_tables import label_extension
 
@@ -115,7 +116,13 @@ def read_content(path: str | Path) -> Iterable[bytes] | None:
         return _slices(read_seg_nrrd(path)[0])
     if kind == "dcm":
         return [_dicom(path).PixelData]
-    return _slices(read_label(path).voxels) if kind in ("nii", "nii.gz") else None
+    return _content(read_label(path)) if kind in ("nii", "nii.gz") else None
+
+
+def _content(mask: Volume) -> Iterator[bytes]:
+    """Where a mask lies, to 0.1 µm, and its slices."""
+    yield (np.round(mask.grid.affine, 4) + 0.0).tobytes()  # no -0.0
+    yield from _slices(mask.voxels)
 
 
 def _slices(voxels: np.ndarray) -> Iterator[bytes]:

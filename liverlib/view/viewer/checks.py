@@ -3,21 +3,17 @@
 import numpy as np
 
 from liverlib.core.errors import LiverlibError
-from liverlib.io.volume import Volume
+from liverlib.io.volume import Volume, check_grid
 
 
 def check_volumes(scan: Volume, label: Volume | None, mask: Volume | None) -> None:
-    """Raises `LiverlibError` for what cannot be shown: NaN, other shapes, unknown classes."""
+    """Raises `LiverlibError` for what cannot be shown: NaN, other grids, unknown classes."""
     if not np.isfinite(scan.voxels).all():
         raise LiverlibError(f"{scan.name}: holds NaN or infinite voxels. Replace them by -1024.")
     for name, volume in (("label", label), ("mask", mask)):
         if volume is None:
             continue
-        if volume.voxels.shape != scan.voxels.shape:
-            raise LiverlibError(
-                f"{name} {volume.name}: its shape is {volume.voxels.shape}, that of the scan "
-                f"{scan.name} is {scan.voxels.shape}. Bring both to one grid first."
-            )
+        check_grid(volume, scan, f"{name} {volume.name}")
         classes = volume.voxels
         unknown = classes[(classes != 0) & (classes != 1) & (classes != 2)]
         if unknown.size:

@@ -76,11 +76,12 @@ class SliceBrowser:
 
     def _page(self, fallback: str = "") -> str:
         script, digest = _script()
+        facts = json.dumps(self.facts, default=float)  # numbers of numpy's, too
         page = Template((WEB / "page.html").read_text(encoding="utf-8"))
         return page.substitute(
             title=html.escape(self.title),
             style=(WEB / "style.css").read_text(encoding="utf-8"),
-            facts=json.dumps(self.facts).replace("<", "\\u003c"),  # no name can end the script
+            facts=facts.replace("<", "\\u003c"),  # no name can end the script
             voxels=base64.b64encode(self.voxels).decode(),
             classes=base64.b64encode(self.classes).decode(),
             script=script,
@@ -130,7 +131,7 @@ def show(
     >>> show(scan, label, mask, around="liver").save("scan.html")
     """
     check_volumes(scan, label, mask)
-    _check_layout(plane)
+    _check_start(plane, opacity)
     if second is not None:
         check_second(scan, second)
     return _make_page(
@@ -171,7 +172,7 @@ def edit(
     if mask is None:
         mask = Volume(np.zeros(scan.voxels.shape, np.uint8), scan.grid, scan.name)
     check_volumes(scan, label, mask)
-    _check_layout(plane)
+    _check_start(plane, opacity)
     page = _make_page(
         scan, label, mask, size, around,
         title=title or scan.name, layout=plane, show=_mode(None, label, mask),
@@ -222,9 +223,12 @@ def browse(
     return Browse(scan, label, mask, plane)
 
 
-def _check_layout(plane: str) -> None:
+def _check_start(plane: str, opacity: float) -> None:
+    """Raises `LiverlibError` for what a page cannot begin with."""
     if plane not in LAYOUTS:
         raise LiverlibError(f"plane={plane!r} is not known; choose of {', '.join(LAYOUTS)}.")
+    if not 0 <= opacity <= 1:
+        raise LiverlibError(f"opacity={opacity} is not allowed; choose from 0 to 1.")
 
 
 def _mode(show: str | None, label: Volume | None, mask: Volume | None) -> str:

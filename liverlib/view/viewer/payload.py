@@ -111,13 +111,14 @@ def _box_around(scan: Volume, classes: Sequence[np.ndarray | None], around: str)
 
 
 def _averaged(array: np.ndarray, factor: Sequence[int]) -> np.ndarray:
-    """Means of whole blocks of voxels; what is left over at the high ends is not kept."""
+    """Means of blocks of voxels; those at the high ends are filled up with the last voxels."""
     if all(f == 1 for f in factor):
         return array
-    kept = [n - n % f for n, f in zip(array.shape, factor, strict=True)]
-    shape = [m for n, f in zip(kept, factor, strict=True) for m in (n // f, f)]
-    blocks = array[tuple(slice(n) for n in kept)].reshape(shape)  # (x, fx, y, fy, z, fz)
-    return blocks.mean((1, 3, 5), dtype=np.float32)
+    lacking = [-n % f for n, f in zip(array.shape, factor, strict=True)]
+    if any(lacking):
+        array = np.pad(array, [(0, n) for n in lacking], mode="edge")
+    shape = [m for n, f in zip(array.shape, factor, strict=True) for m in (n // f, f)]
+    return array.reshape(shape).mean((1, 3, 5), dtype=np.float32)  # (x, fx, y, fy, z, fz)
 
 
 def _averaged_classes(array: np.ndarray, factor: Sequence[int]) -> np.ndarray:

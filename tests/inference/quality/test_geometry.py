@@ -34,6 +34,18 @@ def test_a_sample_knows_the_bodys_extents_and_where_it_is_cut():
     assert sample.cut == [0, 0, 2]
 
 
+@pytest.mark.parametrize(("key", "text"), [("sheared", "tilted gantry"), ("qform", "the qform")])
+def test_voxels_that_are_sheared_or_of_two_positions_are_told(key, text):
+    scan = body((200, 180, 60), (2, 2, 4), (150, 110))
+    affine = scan.grid.affine.copy()
+    affine[1, 2] = 4 * np.tan(np.radians(15)) * (key == "sheared")
+    header = Grid.of(scan.grid.shape, affine).header
+    if key == "qform":
+        header.set_qform(np.diag([2, 2, 3, 1.0]), code=1)
+    told = check_geometry(Grid.from_header(header), Sample.of(scan))
+    assert [(reason.cause, text in reason.text) for reason in told] == [("axes", True)]
+
+
 def test_an_adults_body_gives_no_reason():
     assert reasons(body((200, 180, 60), (2, 2, 4), (150, 110))) == []
 

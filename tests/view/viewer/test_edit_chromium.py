@@ -177,6 +177,26 @@ def test_every_tool_works_by_a_click(chromium, tmp_path):
         assert np.array_equal(after[..., z] == 2, tumour[..., z] | disc)
 
 
+def test_corrections_that_were_not_saved_are_not_left_without_a_question(chromium, tmp_path):
+    scan, mask = make_scan()
+    file = show(scan, mask=mask, title="case").save(tmp_path / "page.html")
+    asked = []
+    with opened(chromium, file) as page:
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+        start(page, tool="brush", of="tumour", radius=4)
+        page.close(run_before_unload=True)  # nothing is painted yet
+    assert not asked
+    with opened(chromium, file) as page:
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+        start(page, tool="brush", of="tumour", radius=4)
+        paint(page, "axial", [(22, 20, 8), (30, 24, 8)])
+        with page.expect_event("dialog"):
+            page.close(run_before_unload=True)
+        saved(page, tmp_path)
+        page.close(run_before_unload=True)
+    assert asked == ["beforeunload"]
+
+
 def test_a_mask_is_begun_where_there_is_none(chromium, tmp_path):
     scan, _ = make_scan("LAS")
     file = show(scan, title="case").save(tmp_path / "page.html")

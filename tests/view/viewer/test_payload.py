@@ -42,7 +42,11 @@ def test_what_is_not_given_is_not_carried(with_label, with_mask):
 
 def test_a_large_volume_is_averaged_down_and_says_so():
     made = payload(SCAN, LABEL, size=9)
-    assert made.facts["shape"] == (6, 9, 7)  # by 3, 2 and 2; two columns are left over
+    assert made.facts["shape"] == (
+        7,
+        9,
+        7,
+    )  # by 3, 2 and 2; 7 · 3 > 20
     assert made.facts["factor"] == [3, 2, 2]
     assert made.facts["note"] == "20 × 18 × 14 voxels, shown averaged over 3 × 2 × 2"
     levels, pairs = unpack(made)
@@ -52,6 +56,15 @@ def test_a_large_volume_is_averaged_down_and_says_so():
     assert pairs[1, 1, 1] == 0  # a third of its block is liver
     assert pairs[2, 3, 3] == 1  # a sixth of it is tumour
     assert pairs[2, 2, 2] == 1
+
+
+def test_a_lesion_in_the_last_slice_of_an_averaged_page_is_shown_there():
+    classes = np.zeros((9, 9, 9), np.uint8)
+    classes[4:6, 4:6, 8] = 2
+    made = payload(volume(np.zeros((9, 9, 9))), volume(classes), size=5)
+    (lesion,) = made.facts["lesions"]
+    assert lesion["at"] == [2, 2, 4] and made.facts["shape"] == (5, 5, 5)
+    assert unpack(made)[1][2, 2, 4] == 2
 
 
 def test_tumour_is_what_half_of_a_block_is():

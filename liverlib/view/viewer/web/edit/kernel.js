@@ -3,7 +3,7 @@
 // See editor.py. Without such a text (a file, a report), nothing happens.
 
 import { deflate, inflate, toBase64 } from "./mask-file.js";
-import { maskPart, onEdited, replaceMask } from "./session.js";
+import { maskPart, onEdited, replaceMask, session } from "./session.js";
 import { fromBase64 } from "../volume.js";
 
 const PAUSE = 300; // ms after a step, so that quick strokes are sent together
@@ -48,4 +48,5 @@ async function send() {
   text.value = `${first.join(",")};${size.join(",")};${packed}`;
   const { Event } = text.ownerDocument.defaultView;
   text.dispatchEvent(new Event("change", { bubbles: true }));
+  session.unsaved = false;
 }

@@ -2,7 +2,7 @@
 
 import { element } from "../dom.js";
 import { deflate, toStored } from "./mask-file.js";
-import { maskPart } from "./session.js";
+import { maskPart, session } from "./session.js";
 import { facts } from "../state.js";
 import { fromBase64 } from "../volume.js";
 
@@ -14,5 +14,6 @@ export async function saveMask() {
   const blob = new Blob([bytes], { type: "application/gzip" });
   const link = element("a", { href: URL.createObjectURL(blob), download: file });
   link.click();
+  session.unsaved = false;
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

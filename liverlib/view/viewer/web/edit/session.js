@@ -8,7 +8,8 @@ import { fromBase64, makeVolume } from "../volume.js";
 
 const SAME = [...Array(16).keys()];
 
-export const session = { edit: null, given: null }; // `given`: the classes that came with the page
+// `given`: the classes that came with the page; `unsaved`: corrections are in this page alone.
+export const session = { edit: null, given: null, unsaved: false };
 const followers = []; // called after each step, and after each undo and redo
 
 export function onEdited(follow) {
@@ -84,6 +85,7 @@ export function replaceMask(part) {
   Object.assign(volume, makeVolume(volume.shape, volume.levels, pairs));
   session.edit = new Edit(volume, edit.shift);
   told("");
+  session.unsaved = false;
 }
 
 // One step: `act` changes voxels, and may return the text that says why it did not.
@@ -107,6 +109,7 @@ export function redo() {
 }
 
 function told(text) {
+  if (!text) session.unsaved = session.edit.done > 0;
   change({ editNote: text });
   for (const follow of followers) follow();
 }

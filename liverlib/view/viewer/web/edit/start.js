@@ -15,6 +15,7 @@ export function prepareEditing(renew, refill) {
   listenToPanel();
   onEdited(() => views.forEach(drawStrip));
   onEdited(measureSoon);
+  addEventListener("beforeunload", (event) => session.unsaved && event.preventDefault());
   if (facts.editing) toggleEditing(renew, refill);
 }
 
