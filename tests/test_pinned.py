@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from liverlib.inference.fine import fine_path
 from liverlib.models.weights import PRETRAINED
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
 from liverlib.synthesis.label_maps import LabelMapSettings, make_label_map, write_label_maps
@@ -22,6 +23,7 @@ from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 from liverlib.training.settings import TrainSettings
 
 TENSORS = "c3726092540801256b41f69be7229c91a17c3e7a55b86b81619cac04a681d4eb"
+FINE = "0c0e487bd8cbcc612cee44df773f41fbb875475c262a705d88c57def65bdbe51"
 COARSE = CubeSettings()
 ROI = replace(COARSE, crop="liver", window=ROI_WINDOW)
 
@@ -92,7 +94,7 @@ def masks() -> dict[str, str]:
 
 
 def test_the_weights_are_the_same_to_the_bit():
-    assert tensors(PRETRAINED) == TENSORS
+    assert (tensors(PRETRAINED), tensors(fine_path(PRETRAINED))) == (TENSORS, FINE)
 
 
 if __name__ == "__main__":

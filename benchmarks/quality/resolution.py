@@ -1,8 +1,8 @@
-"""Does a finer ROI stage find more small lesions, and what does that cost?
+"""Does a finer ROI stage, or the fine stage, find more small lesions, and what does that cost?
 
 Phantoms of 384 pixels, about a millimetre each, hold tumours of 5 to 10 mm. The ROI stage's cube
 gets more voxels along each edge, with the weights as they are: the network is fully convolutional.
-At 256 a voxel is about a millimetre: no more is shown by windows of a millimetre round candidates.
+The fine stage is a network of its own, that learned from patches of cubes of 256.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Result:
     found: int
     missed: int
     false: int
-    seconds: float  # of both stages
+    seconds: float  # of all stages
 
 
 def main() -> None:
@@ -50,23 +50,26 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=24)
     options = parser.parse_args()
     segmenter = Segmenter.load(options.weights)
-    results: dict[int, list[Result]] = {size: [] for size in SIZES}
+    segmenters = {f"{size}": with_size(segmenter, size) for size in SIZES}
+    if segmenter.fine:
+        segmenters["128, and the fine stage"] = segmenter
+    results: dict[str, list[Result]] = {name: [] for name in segmenters}
     calls = [(SMALL, n, SETTINGS) for n in range(options.cases)]
     with Report(__file__) as report:
         for scan, label, _ in in_processes(make_phantom_of, calls, title="phantoms"):
-            for size, each in results.items():
-                each.append(segmented(with_size(segmenter, size), scan, label))
+            for name, each in results.items():
+                each.append(segmented(segmenters[name], scan, label))
         report.text(
             f"{options.cases} phantoms. Found: at an IoU above {LEAST_IOU}. Shown: the tumour Dice "
-            "of the label itself, brought to the cube and back. Seconds: of both stages, median."
+            "of the label itself, brought to the cube and back. Seconds: of all stages, median."
         )
-        report.table([row(size, each) for size, each in results.items()])
+        report.table([row(name, each) for name, each in results.items()])
 
 
 def with_size(segmenter: Segmenter, size: int) -> Segmenter:
-    """The segmenter with so many voxels along each edge of the ROI stage's cube."""
+    """Two stages, with so many voxels along each edge of the ROI stage's cube."""
     cube = replace(segmenter.roi.cube, size=size)
-    return replace(segmenter, roi=replace(segmenter.roi, cube=cube))
+    return replace(segmenter, roi=replace(segmenter.roi, cube=cube), fine=None)
 
 
 def segmented(segmenter: Segmenter, scan: Volume, label: Volume) -> Result:
@@ -83,13 +86,13 @@ def segmented(segmenter: Segmenter, scan: Volume, label: Volume) -> Result:
     )
 
 
-def row(size: int, results: Sequence[Result]) -> dict[str, str]:
+def row(name: str, results: Sequence[Result]) -> dict[str, str]:
     """A row of the table."""
     found, missed, false = (
         sum(getattr(result, name) for result in results) for name in ("found", "missed", "false")
     )
     return {
-        "voxels along an edge": f"{size}",
+        "voxels along an edge": name,
         "shown": f"{np.mean([result.shown for result in results]):.3f}",
         "tumour Dice": f"{np.mean([result.tumour for result in results]):.3f}",
         "found": f"{found} of {found + missed}",

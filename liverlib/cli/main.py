@@ -1,6 +1,7 @@
 """The command ``liverlib``: each of its commands stands beside its own arguments."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -70,10 +71,15 @@ def main(arguments: list[str] | None = None) -> int:
             from liverlib.core.device import use_device  # torch is imported when it is needed
 
             use_device(options.device)
-        return options.command(options) or 0
+        code = options.command(options) or 0
+        sys.stdout.flush()
+        return code
     except LiverlibError as error:
         print(f"liverlib: {error}", file=sys.stderr)
         return 1 if isinstance(error, SomeFailed) else 2
+    except BrokenPipeError:  # whoever read the output has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("\nliverlib: stopped. The same command goes on from here.", file=sys.stderr)
         return 130

@@ -66,10 +66,11 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
 def segment(options: argparse.Namespace) -> int:
     """The mask of each scan, on the scan's own grid."""
     from liverlib.inference.postprocessing import PostprocessSettings
-    from liverlib.inference.quality.calibration import calibration_path
+    from liverlib.inference.segmenter import files_of
     from liverlib.models.weights import PRETRAINED  # torch is imported when it is needed
 
-    options.weights = weights = options.weights or [PRETRAINED]
+    weights = options.weights or [PRETRAINED]
+    options.files = files_of(*weights)
     settings = PostprocessSettings(
         not options.all_pieces, not options.tumours_anywhere, options.min_lesion_probability
     )
@@ -80,8 +81,7 @@ def segment(options: argparse.Namespace) -> int:
 
     @cache
     def made(scan: Path) -> str:
-        files = [scan, *weights, *filter(Path.is_file, map(calibration_path, weights))]
-        return outputs.made_with(files, settings, options.tta, options.series)
+        return outputs.made_with([scan, *options.files], settings, options.tta, options.series)
 
     sheet = outputs.sheet_path(jobs) if options.preview and len(jobs) > 1 else None
     if sheet and (refusal := outputs.refusal(sheet, options.overwrite)):
@@ -204,7 +204,7 @@ def _segment_scan(
         write_itk_snap_table(outputs.table_path(job.mask))
     if table:
         how = telling.made_how(segmenter.settings, segmenter.tta)
-        origin = Provenance.of(job.scan, options.weights, how, scan.grid.spacing_known)
+        origin = Provenance.of(job.scan, options.files, how, scan.grid.spacing_known)
         _write_report(options.report, scan, mask, table, quality, origin)
     return quality
 

@@ -3,6 +3,7 @@
 __all__ = [
     "blending",
     "export",
+    "fine",
     "postprocessing",
     "prediction",
     "quality",

@@ -1,7 +1,8 @@
-"""Scan → mask with trained networks, on the scan's own grid, in two stages.
+"""Scan → mask with trained networks, on the scan's own grid, in two stages or three.
 
 The coarse stage sees the whole body in a cube and finds the liver. The ROI stage sees that liver
-alone, in a cube of its own, where a voxel is about half as wide: there small tumours are found.
+alone, in a cube of its own, where a voxel is about half as wide: there tumours are found. In fine
+scans the fine stage halves it again, and looks for small tumours.
 """
 
 from collections.abc import Sequence
@@ -21,9 +22,10 @@ from liverlib.models.unet import UNet3D
 from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
 
+from .fine import FineStage, fine_path
 from .postprocessing import DEFAULTS, PostprocessSettings, postprocess, roi_box
 from .prediction import Prediction
-from .quality.calibration import Calibration
+from .quality.calibration import Calibration, calibration_path
 from .quality.examination import examine_scan
 from .stage_output import StageOutput
 
@@ -61,7 +63,9 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Segmenter:
-    """One or two stages; without `roi`, the coarse one finds the tumours too.
+    """One to three stages; without `roi`, the coarse one finds the tumours too.
+
+    In fine scans the stage `fine` adds small tumours to those of the ROI stage.
 
     With `tta` (test-time augmentation) each network predicts each of `SHIFTS`, and the predictions
     are averaged: four times the work.
@@ -74,6 +78,7 @@ class Segmenter:
     tta: bool = False
     settings: PostprocessSettings = DEFAULTS
     calibration: Calibration | None = None
+    fine: FineStage | None = None
 
     @classmethod
     def load(cls, *weights: str | Path) -> "Segmenter":
@@ -101,8 +106,11 @@ class Segmenter:
             name: Stage([network for network, _ in pairs], pairs[0][1])
             for name, pairs in stages.items()
         }
-        alone = Calibration.of(weights[0]) if len(weights) == 1 else None
-        return cls(ready["coarse"], ready.get("roi"), calibration=alone)
+        coarse, roi = ready["coarse"], ready.get("roi")
+        if len(weights) > 1:  # what lies beside a file is fitted to that file
+            return cls(coarse, roi)
+        calibration, fine = Calibration.of(weights[0]), FineStage.of(weights[0])
+        return cls(coarse, roi, calibration=calibration, fine=fine)
 
     def predict(self, scan: Volume) -> Prediction:
         """What the stages predict of a scan in Hounsfield units: a mask, and how probable it is.
@@ -120,10 +128,18 @@ class Segmenter:
             low, high = self.coarse.cube.window
             median = np.median(coarse.cube.image[coarse.kept[0] >= 0.5])
             level = float(np.rint(low + median * (high - low) / 255))
-            stages.append(self.roi.run(scan, coarse.box, level, shifts, self.settings))
+            roi = self.roi.run(scan, coarse.box, level, shifts, self.settings)
+            stages.append(self.fine.add(scan, roi) if self.fine and roi.box else roi)
         predict = partial(probabilities, self.coarse.networks[0])
         doubts = partial(examine_scan, scan, coarse, self.coarse.cube.window, predict)
         return Prediction(scan.grid, scan.name, stages, self.settings, doubts, self.calibration)
+
+
+def files_of(*weights: str | Path) -> list[Path]:
+    """The files that `Segmenter.load` reads: weights and, beside a single file of them, its
+    calibration and its fine stage."""
+    beside = [path(weights[0]) for path in (calibration_path, fine_path)] * (len(weights) == 1)
+    return [*map(Path, weights), *filter(Path.is_file, beside)]
 
 
 def networks_by_stage(path: str | Path) -> list[tuple[str, UNet3D, CubeSettings]]:

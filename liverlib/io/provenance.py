@@ -17,7 +17,7 @@ class Provenance:
     Args:
         input: the scan's file or folder, by its name.
         input_sha256: of the file; of a folder, of its files' digests in the order of their paths.
-        weights: the SHA-256 of each weight file, by its name.
+        weights: the SHA-256 of each weight file, and of what lies beside it, by its name.
         options: what else the mask depends on.
         spacing_known: whether the input tells the size of its voxels.
         version: of liverlib.

@@ -60,7 +60,7 @@ def train(
         on_epoch: is called with the rows so far after every epoch.
         init: the network to start from; at random without one.
 
-    >>> history = train(PatchSampler(cubes, settings), cubes, "results/mine", settings, about)
+    >>> history = train(PatchSampler(cubes, settings), cubes, "results/mine", settings)
     """
     folder = Path(folder)
     trainer = _started(source, folder, settings, init)

@@ -32,6 +32,7 @@ from .slices import (
 )
 
 SHADOW = [patheffects.withStroke(linewidth=2, foreground="black")]
+HIGHEST = 20.0  # inches: of a narrow, long scan a picture in full width would fill the memory
 LETTERS_AT = {"left": (0.02, 0.5), "right": (0.98, 0.5), "top": (0.5, 0.98), "bottom": (0.5, 0.02)}
 
 
@@ -52,7 +53,7 @@ def three_planes(
     widths = [width for width, _ in sizes.values()]
     inches = 10 / sum(widths) * max(height for _, height in sizes.values())
     figure, axes = plt.subplots(
-        1, 3, figsize=(10, inches + 1), layout="constrained", width_ratios=widths
+        1, 3, figsize=(10, min(inches + 1, HIGHEST)), layout="constrained", width_ratios=widths
     )
     for axis, plane in zip(axes, sizes, strict=True):
         index = at[PLANES[plane]] if at is not None else _largest(scan, label, mask, plane)
@@ -72,9 +73,8 @@ def slices(
 ) -> Figure:
     """`n` axial slices in a row, evenly through the liver, feet to head."""
     width, height = _size(scan, "axial")
-    figure, axes = plt.subplots(
-        1, n, figsize=(12, 12 / n * height / width + 1), layout="constrained", squeeze=False
-    )
+    inches = min(12 / n * height / width + 1, HIGHEST)
+    figure, axes = plt.subplots(1, n, figsize=(12, inches), layout="constrained", squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, index in zip(axes.flat, liver_slices(label, mask, scan, n), strict=False):
@@ -93,9 +93,8 @@ def overlay(
     """
     index = largest_slice(label)
     width, height = _size(scan, "axial")
-    figure, axes = plt.subplots(
-        1, 3, figsize=(11, 11 / 3 * height / width + 1.1), layout="constrained"
-    )
+    inches = min(11 / 3 * height / width + 1.1, HIGHEST)
+    figure, axes = plt.subplots(1, 3, figsize=(11, inches), layout="constrained")
     titles = {"label": "reference", "mask": "prediction", "difference": "difference"}
     for axis, (show, title) in zip(axes, titles.items(), strict=True):
         show_slice(axis, scan, "axial", index, label=label, mask=mask, window=window, show=show)

@@ -65,7 +65,9 @@ def test_quality_and_origin_stand_in_every_file(tmp_path, doubted):
     assert content["quality"]["verdict"] == LOOK_CLOSELY
     assert content["quality"]["reasons"][0]["text"] == LOOK.text
     assert content["origin"]["input"] == "odd.nii.gz"
-    assert [len(sha) for sha in content["origin"]["weights"].values()] == [64]
+    endings = ("safetensors", "quality.json", "fine.safetensors")
+    assert set(content["origin"]["weights"]) == {f"pretrained.{ending}" for ending in endings}
+    assert {len(sha) for sha in content["origin"]["weights"].values()} == {64}
     comments = [row[0] for row in csv.reader((tmp_path / "odd.csv").open()) if row[0][0] == "#"]
     assert any("look closely" in text for text in comments)
     page = (tmp_path / "odd.html").read_text()

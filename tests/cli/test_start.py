@@ -69,6 +69,16 @@ def test_a_mask_of_the_demo_that_was_corrected_is_kept(own_home, capsys):
     assert main([*words, "--overwrite"]) == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of Unix")
+def test_a_reader_that_has_enough_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "liverlib", "where"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    _, error = process.communicate()
+    assert (process.returncode, error) == (0, b"")
+
+
 def test_notebooks_are_copied_and_those_of_the_user_are_kept(tmp_path, capsys):
     folder = tmp_path / "mine"
     assert main(["notebooks", str(folder)]) == 0

@@ -1,18 +1,27 @@
 """The pretrained weights: small, learned from no patient, made by a preset, and of use."""
 
+from dataclasses import replace
+
 import pytest
 from phantoms import simple_case
 from safetensors import safe_open
 
 from liverlib.core.settings import to_dict
 from liverlib.evaluation.case import score_case
+from liverlib.evaluation.lesion_matching import match_lesions
+from liverlib.inference.fine import fine_path
 from liverlib.inference.segmenter import Segmenter
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import read_scan
 from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.pipeline.presets import PRESETS
 from liverlib.pipeline.run import Run
-from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
+from liverlib.synthesis.phantom.phantom import (
+    PhantomKind,
+    PhantomSettings,
+    make_phantom,
+    make_phantom_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +29,9 @@ def segmenter() -> Segmenter:
     return Segmenter.load()
 
 
-def test_both_stages_are_in_one_small_file(segmenter):
+def test_both_stages_are_in_one_small_file_and_the_fine_stage_beside_it(segmenter):
     assert PRETRAINED.stat().st_size < 10e6
+    assert fine_path(PRETRAINED).stat().st_size < 6e6
     assert (segmenter.coarse.cube.crop, segmenter.roi.cube.crop) == ("body", "liver")
     with safe_open(PRETRAINED, "pt") as file:
         assert {file.get_tensor(name).itemsize for name in file.keys()} == {2}  # noqa: SIM118
@@ -36,6 +46,8 @@ def test_they_were_trained_on_synthetic_ct_alone():
         assert about["data"] == "phantoms (synthetic CT)"
         assert about["synthesis"] == preset["synthesis"] and about["synthesis"]["count"]
         assert list(network.shape["channels"]) == preset[stage]["channels"]
+    ((_, about),) = load_networks(fine_path(PRETRAINED))
+    assert about["data"] == "phantoms (synthetic CT)" and about["synthesis"]["count"]
 
 
 def test_they_segment_liver_and_tumours_of_a_phantom_they_were_not_trained_on(segmenter):
@@ -44,6 +56,17 @@ def test_they_segment_liver_and_tumours_of_a_phantom_they_were_not_trained_on(se
     case = score_case(label.voxels, mask.voxels, scan.grid.spacing)
     assert case.liver.dice > 0.9
     assert case.has_tumour and case.iou_0.tp > 0
+
+
+def test_the_fine_stage_finds_small_tumours_that_the_others_miss(segmenter):
+    settings = PhantomSettings(seed=99, size=384, tumour_free=0)
+    scan, label, _ = make_phantom_of(PhantomKind(tumour_mm=(5, 10), slice_mm=1.25), 4, settings)
+    found, before = (
+        match_lesions(label.voxels == 2, each.predict(scan).mask.voxels == 2).counts(0.1)
+        for each in (segmenter, replace(segmenter, fine=None))
+    )
+    assert found.tp > before.tp
+    assert found.fp <= before.fp
 
 
 @pytest.mark.parametrize(

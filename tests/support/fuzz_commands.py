@@ -264,7 +264,7 @@ def replaced(work: Work) -> Iterator[None]:
         (pipeline, "phantoms", lambda settings: work() or [case]),
         (train, "score_lines", lambda *_: []), (loop, "train", work),
         (history, "write_history", work), (weights, "save_networks", work),
-        (inputs, "load_networks", functools.cache(weights.load_networks)),
+        (inputs, "networks_by_stage", functools.cache(inputs.networks_by_stage)),
         (weights, "load_networks", lambda path: []), (data, "prepare_cubes", work),
         (data, "prune", lambda *_: work() or 0), (stream, "fetch_cubes", work),
         (fingerprint, "examine", work), (fingerprint, "fingerprint", work),

@@ -7,7 +7,7 @@ from liverlib.core.files import atomic
 from liverlib.core.text import NOT_MEDICAL
 from liverlib.models.weights import PRETRAINED, load_networks
 
-from ..quality.calibration import calibration_path
+from ..segmenter import files_of
 from .onnx_folder import copy_files, write_onnx_folder
 
 HOME = ""  # of the project; written by: make address URL=https://…
@@ -48,17 +48,18 @@ liverlib segment scan.nii.gz -o mask.nii.gz --weights model.safetensors
 
 
 def write_hub_folder(folder: str | Path, weights: str | Path) -> list[Path]:
-    """Writes what `write_onnx_folder` does, weights, calibration and README.md; their paths."""
-    folder = Path(folder)
-    card, model = folder / "README.md", folder / "model.safetensors"
+    """Writes what `write_onnx_folder` does, README.md, weights and what belongs to these; their
+    paths."""
+    folder, name = Path(folder), Path(weights).stem
+    card = folder / "README.md"
     paths = write_onnx_folder(folder, weights)
-    copies = {model: Path(weights), calibration_path(model): calibration_path(weights)}
-    copy_files({copy: file for copy, file in copies.items() if file.is_file()})
+    copies = {folder / f"model{file.name.removeprefix(name)}": file for file in files_of(weights)}
+    copy_files(copies)
     with atomic(card) as temporary:
         temporary.write_text(
             _HEADER + model_card(weights, _USE.format(liverlib=_link("liverlib", HOME))), "utf-8"
         )
-    return [card, *(copy for copy in copies if copy.is_file()), *paths]
+    return [card, *copies, *paths]
 
 
 def model_card(weights: str | Path, use: str = "") -> str:

@@ -133,7 +133,7 @@ def _fossa_gallbladder(
 ) -> None:
     """A gallbladder between the lobes, from the hilum forwards to the liver's lower edge.
 
-    From empty to 100 ml, on the liver or deep in it, straight or folded.
+    From empty to 110 ml, on the liver or deep in it, straight or folded.
     """
     if random.random() < 0.12:  # removed
         return

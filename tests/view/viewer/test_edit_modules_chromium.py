@@ -254,6 +254,26 @@ def test_slices_between_two_painted_ones_are_interpolated(tab, plane):
     assert np.array_equal(after, expected), np.argwhere(after != expected)
 
 
+def test_slices_of_a_very_large_liver_are_interpolated(tab):
+    mask = np.ones((400, 380, 3), np.uint8)
+    mask[:, :, 1] = mask[0, 0] = 0
+    code = """(edit, at, rule) => {
+      for (const slice of [0, 2]) {
+        edit.begin({ paints: true, of: "liver", plane: "axial", slice });
+        edit.put(at([0, 0, slice]), 1);
+        edit.end();
+      }
+      edit.begin();
+      const text = interpolation.interpolate(
+        edit, "liver", rule({ of: "liver" }), "axial", [1, 1, 1]);
+      edit.end();
+      return text;
+    }"""
+    after, answer = act(tab, mask, code)
+    assert answer["acted"] == ""
+    assert after.all()
+
+
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 999))
 def test_undo_and_redo_go_back_and_forth_to_the_bit(tab, seed):

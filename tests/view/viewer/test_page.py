@@ -123,7 +123,9 @@ def test_what_cannot_be_shown_is_refused(make):
     holes[1, 2, 3] = np.nan
     with pytest.raises(LiverlibError, match=r"case: holds NaN.*Replace"):
         make(volume(holes))
-    with pytest.raises(LiverlibError, match=r"label case: its shape is \(20, 18, 13\).*that of case"):
+    with pytest.raises(
+        LiverlibError, match=r"label case: its shape is \(20, 18, 13\).*that of case"
+    ):
         make(SCAN, volume(LABEL.voxels[:, :, 1:]))
     unknown = volume(np.where(LABEL.voxels == 2, 7, LABEL.voxels), name="odd")
     with pytest.raises(LiverlibError, match=r"mask odd: holds \[7\]; expected 0 background"):

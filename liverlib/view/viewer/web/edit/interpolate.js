@@ -50,7 +50,8 @@ function shapeIn(edit, painted, of, plane, slice) {
   const points = [...inside].map((i) => [at(i, across), at(i, up)]);
   const centre = [0, 1].map((k) =>
     Math.floor(points.reduce((sum, p) => sum + p[k], 0) / points.length + 0.5));
-  const reach = [0, 1].map((k) => Math.max(0, ...points.map((p) => Math.abs(p[k] - centre[k]))));
+  const reach = [0, 1].map((k) =>
+    points.reduce((most, p) => Math.max(most, Math.abs(p[k] - centre[k])), 0));
   return { points, centre, reach };
 }
 
