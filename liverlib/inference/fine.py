@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from liverlib.core.arrays import Box, components, to_box
 from liverlib.core.device import best_device, mixed_precision
+from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import from_dict
 from liverlib.io.volume import Grid, Volume
 from liverlib.models.unet import UNet3D
@@ -44,11 +45,17 @@ class FineStage:
 
     @classmethod
     def of(cls, weights: str | Path) -> "FineStage | None":
-        """That of a file of weights; None where there is none beside it."""
+        """That of a file of weights; None where there is none beside it.
+
+        Raises `LiverlibError` as `load_networks` does, and for a file of anything else.
+        """
         path = fine_path(weights)
         if not path.is_file():
             return None
-        ((network, about),) = load_networks(path)
+        networks = load_networks(path)
+        if len(networks) != 1 or "cube" not in networks[0][1]:
+            raise LiverlibError(f"{path}: holds no fine stage. Move it away.")
+        ((network, about),) = networks
         return cls(network.to(best_device()), from_dict(CubeSettings, about["cube"]))
 
     def fits(self, grid: Grid) -> bool:

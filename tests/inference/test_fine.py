@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from stages import Threshold, perfect, stage_output
 
+from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import to_dict
 from liverlib.inference.fine import OVERLAP, TILE, FineStage, fine_path, tiles
 from liverlib.inference.segmenter import Segmenter, files_of
@@ -99,3 +100,6 @@ def test_it_lies_beside_its_weights_and_is_loaded_with_them_alone(tmp_path):
     assert Segmenter.load(a).fine.cube.size == 256
     assert files_of(a) == [a, fine_path(a)]
     assert Segmenter.load(a, b).fine is None
+    fine_path(a).write_bytes(b.read_bytes())
+    with pytest.raises(LiverlibError, match="holds no fine stage"):
+        Segmenter.load(a)
