@@ -22,7 +22,7 @@ from liverlib.synthesis.label_maps import LabelMapSettings, make_label_map, writ
 from liverlib.synthesis.phantom.phantom import PhantomSettings, make_phantom
 from liverlib.training.settings import TrainSettings
 
-TENSORS = "c3726092540801256b41f69be7229c91a17c3e7a55b86b81619cac04a681d4eb"
+TENSORS = "b428b187f2efd0aa76472e2087b5a68910c23e3fa6cb8411d427dc1765f8b991"
 FINE = "0c0e487bd8cbcc612cee44df773f41fbb875475c262a705d88c57def65bdbe51"
 COARSE = CubeSettings()
 ROI = replace(COARSE, crop="liver", window=ROI_WINDOW)

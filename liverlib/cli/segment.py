@@ -56,8 +56,8 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     }.items():
         parser.add_argument(flag, action="store_true", help=meaning)
     parser.add_argument(
-        "--min-lesion-probability", type=float, default=0.7, metavar="P",
-        help="mean probability that a lesion needs to stay one (from 0 to 1; default: 0.7)",
+        "--min-lesion-probability", type=float, default=0.98, metavar="P",
+        help="probability that a lesion must reach to stay one (from 0 to 1; default: 0.98)",
     )  # fmt: skip
     for add in (add_overwrite, add_series, add_device):
         add(parser)

@@ -82,7 +82,7 @@ class FineStage:
         probabilities, kept = roi.probabilities.copy(), roi.kept.copy()
         for tumour in (*probabilities[:, 1], kept[1]):
             np.maximum(tumour, means, out=tumour)
-        return replace(roi, probabilities=probabilities, kept=kept)
+        return replace(roi, probabilities=probabilities, kept=kept, added=means)
 
     @torch.inference_mode()
     def _tumour(self, image: np.ndarray, liver: np.ndarray) -> np.ndarray:

@@ -22,8 +22,8 @@ class PostprocessSettings(CheckedSettings):
     largest_component: bool = setting(True, "keep of the liver only the largest connected piece")
     tumours_inside: bool = setting(True, "leave no tumour outside it")
     min_lesion_probability: float = setting(  # the default was chosen on phantoms
-        0.7,
-        "mean probability that a lesion needs to stay one",
+        0.98,
+        "probability that a lesion must reach somewhere to stay one",
         low=0,
         high=1,
         option="--min-lesion-probability",
@@ -33,8 +33,8 @@ class PostprocessSettings(CheckedSettings):
         liver = "the largest piece" if self.largest_component else "every piece"
         inside = self.tumours_inside or not self.largest_component
         return (
-            f"liver: {liver}; tumours: {'inside it' if inside else 'anywhere'}, of a mean "
-            f"probability from {self.min_lesion_probability:g}"
+            f"liver: {liver}; tumours: {'inside it' if inside else 'anywhere'}, where they reach "
+            f"a probability of {self.min_lesion_probability:g}"
         )
 
     def removed(self, mask: np.ndarray) -> np.ndarray:
@@ -53,13 +53,14 @@ DEFAULTS = PostprocessSettings()
 def postprocess(probabilities: np.ndarray, settings: PostprocessSettings = DEFAULTS) -> np.ndarray:
     """The probabilities (2, …) of liver or tumour and of tumour, 0 where the settings remove one.
 
-    Elsewhere than in the liver a network now and then takes spleen or heart for it. Lesions of a
-    low mean probability become liver: most of them are false.
+    Elsewhere than in the liver a network now and then takes spleen or heart for it. Lesions that
+    are certain nowhere become liver: most of them are false. One that is certain somewhere keeps
+    all of its voxels from ½, as in thresholding with hysteresis.
     """
     kept = np.where(settings.removed(to_classes(probabilities)), np.float32(0), probabilities)
     lesions, count = components(kept[1] >= 0.5)
-    means = ndimage.mean(kept[1], lesions, range(1, count + 1))
-    doubtful = np.append(False, np.less(means, settings.min_lesion_probability))  # first: no lesion
+    peaks = ndimage.maximum(kept[1], lesions, range(1, count + 1))
+    doubtful = np.append(False, np.less(peaks, settings.min_lesion_probability))  # first: no lesion
     kept[1][doubtful[lesions]] = 0
     return kept
 

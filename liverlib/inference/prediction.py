@@ -99,7 +99,10 @@ class Prediction:
         located = []
         for stage in self.stages:
             single = stage.probabilities[n % len(stage.probabilities)]
-            located.append((stage.cube, postprocess(single, self.settings)))
+            kept = postprocess(single, self.settings)
+            if stage.added is not None:
+                np.maximum(kept[1], stage.added, out=kept[1])
+            located.append((stage.cube, kept))
         return self._merged(located, roi_box(*located[0], self.grid.spacing))
 
     def _merged(self, located: Sequence[Located], liver: Box | None) -> np.ndarray:

@@ -85,8 +85,8 @@ class Segmenter:
         """The segmenter in weight files; networks for the same stage are averaged.
 
         Without any, the pretrained ones. Raises `LiverlibError` as `networks_by_stage` does, where
-        none of the networks is for the coarse stage, or those of one stage learned from unlike
-        cubes.
+        none of the networks is for the coarse stage, those of one stage learned from unlike cubes,
+        or a fine stage's cubes do not divide as the ROI stage's do.
         """
         weights = weights or (PRETRAINED,)
         stages: dict[str, list[tuple[UNet3D, CubeSettings]]] = {}
@@ -110,6 +110,9 @@ class Segmenter:
         if len(weights) > 1:  # what lies beside a file is fitted to that file
             return cls(coarse, roi)
         calibration, fine = Calibration.of(weights[0]), FineStage.of(weights[0])
+        if fine and roi and fine.cube.size % roi.cube.size:
+            sizes = f"{fine.cube.size}³ voxels are no multiple of the ROI stage's {roi.cube.size}³"
+            raise LiverlibError(f"{fine_path(weights[0])}: {sizes}. Move it away.")
         return cls(coarse, roi, calibration=calibration, fine=fine)
 
     def predict(self, scan: Volume) -> Prediction:

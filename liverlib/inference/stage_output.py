@@ -16,7 +16,8 @@ class StageOutput:
     `probabilities` (N, 2, S, S, S) float32 are of liver or tumour, and of tumour, by each network
     and each test-time augmentation. `kept` (2, S, S, S) is their mean after post-processing, and
     `box` lies around its liver, in the scan's voxels; None where there is no liver. `level` is the
-    HU from which the cube's window was counted.
+    HU from which the cube's window was counted. Both hold what the fine stage `added` (S, S, S), of
+    a tumour, which no post-processing takes away.
     """
 
     cube: Cube
@@ -24,6 +25,7 @@ class StageOutput:
     kept: np.ndarray
     box: Box | None
     level: float = 0.0
+    added: np.ndarray | None = None
 
     @cached_property
     def mean(self) -> np.ndarray:

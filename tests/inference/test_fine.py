@@ -1,5 +1,6 @@
 """The fine stage: what it adds to the ROI stage's outcome, and where it adds nothing."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,8 @@ from stages import Threshold, perfect, stage_output
 from liverlib.core.errors import LiverlibError
 from liverlib.core.settings import to_dict
 from liverlib.inference.fine import OVERLAP, TILE, FineStage, fine_path, tiles
+from liverlib.inference.postprocessing import PostprocessSettings
+from liverlib.inference.prediction import Prediction
 from liverlib.inference.segmenter import Segmenter, files_of
 from liverlib.inference.stage_output import StageOutput
 from liverlib.io.volume import Grid, Volume
@@ -77,6 +80,16 @@ def test_a_coarse_scan_is_left_as_it_is():
     assert stage().add(scan, given) is given
 
 
+def test_single_predictions_hold_what_is_added_though_it_is_less_than_certain():
+    scan, roi = case(((60, 60, 60), 4))
+    roi = roi_at(replace(roi, probabilities=np.repeat(roi.probabilities, 2, axis=0)), 100)
+    found = stage().merge(0.95 * stage().find(scan, roi), roi, scan.grid)
+    prediction = Prediction(scan.grid, "scan", [found])
+    assert found.added.max() < PostprocessSettings.min_lesion_probability
+    ml = (prediction.mask.voxels == 2).sum() / 1000
+    assert ml > 0.1 and prediction.tumour_ml_each == pytest.approx((ml, ml))
+
+
 @pytest.mark.parametrize("size", [96, 128, 192, 256])
 def test_tiles_cover_the_cube_and_overlap(size):
     covered = np.zeros((size, size), int)
@@ -100,6 +113,10 @@ def test_it_lies_beside_its_weights_and_is_loaded_with_them_alone(tmp_path):
     assert Segmenter.load(a).fine.cube.size == 256
     assert files_of(a) == [a, fine_path(a)]
     assert Segmenter.load(a, b).fine is None
+    about = {"cube": to_dict(CubeSettings(112, ROI_WINDOW, "liver"))}
+    save_networks(fine_path(a), [(UNet3D((4, 8)), about)])
+    with pytest.raises(LiverlibError, match="112³ voxels are no multiple of the ROI stage's 32³"):
+        Segmenter.load(a)
     fine_path(a).write_bytes(b.read_bytes())
     with pytest.raises(LiverlibError, match="holds no fine stage"):
         Segmenter.load(a)

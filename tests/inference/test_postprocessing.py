@@ -41,14 +41,14 @@ def test_each_setting_takes_out_what_it_promises(grid, two_pieces, settings, liv
 
 def test_settings_describe_themselves():
     assert str(PostprocessSettings()) == (
-        "liver: the largest piece; tumours: inside it, of a mean probability from 0.7"
+        "liver: the largest piece; tumours: inside it, where they reach a probability of 0.98"
     )
     assert "tumours: anywhere" in str(PostprocessSettings(tumours_inside=False))
     assert "liver: every piece" in str(PostprocessSettings(largest_component=False))
 
 
 @pytest.mark.parametrize(("least", "stays"), [(0.0, True), (0.6, True), (0.7, False)])
-def test_lesions_of_low_probability_become_liver(grid, two_pieces, least, stays):
+def test_lesions_that_no_probability_is_high_in_become_liver(grid, two_pieces, least, stays):
     """Two networks of three predict the tumours: a probability of two thirds."""
     free = np.minimum(two_pieces, 1)
     settings = PostprocessSettings(min_lesion_probability=least)
@@ -56,6 +56,15 @@ def test_lesions_of_low_probability_become_liver(grid, two_pieces, least, stays)
     mask = Prediction(grid, "", [stage], settings).mask.voxels
     assert (mask[25:28, 20:23, 20:23] == (2 if stays else 1)).all()
     np.testing.assert_array_equal(mask[20:35] > 0, two_pieces[20:35] > 0)
+
+
+def test_a_lesion_that_is_certain_somewhere_keeps_its_rim():
+    probabilities = np.zeros((2, 9, 9, 9), np.float32)
+    probabilities[0] = 1
+    probabilities[1, 1:4, 1:4, 1:4], probabilities[1, 2, 2, 2] = 0.55, 0.99
+    probabilities[1, 5:8, 5:8, 5:8] = 0.97  # of a higher mean, certain nowhere
+    tumour = postprocess(probabilities)[1] >= 0.5
+    assert tumour[1:4, 1:4, 1:4].all() and tumour.sum() == 27
 
 
 def test_nothing_is_taken_from_a_single_piece():

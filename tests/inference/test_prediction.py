@@ -104,8 +104,9 @@ def test_single_predictions_spread_and_are_post_processed_alike(grid, two_pieces
 
 
 def test_a_table_of_lesions_takes_probability_and_spread_from_the_prediction(grid, two_pieces):
-    stage = predicted(grid, two_pieces, np.minimum(two_pieces, 1), two_pieces, two_pieces)
-    prediction = Prediction(grid, "scan", [stage])
+    settings = PostprocessSettings(min_lesion_probability=0.7)
+    each = two_pieces, np.minimum(two_pieces, 1), two_pieces, two_pieces
+    prediction = Prediction(grid, "scan", [predicted(grid, *each, settings=settings)], settings)
     table = measure_lesions(Volume(np.zeros(grid.shape, np.int16), grid, "scan"), prediction)
     (lesion,) = table.lesions  # of the largest piece
     assert lesion.probability == pytest.approx(0.75, abs=1 / 255)
@@ -140,7 +141,10 @@ def test_the_command_writes_maps_and_a_report_and_tells_what_it_did(
     more = ["--probabilities", "--tta", "--all-pieces", "--report", str(tmp_path / "report")]
     assert main([*files, "-o", str(out), *more]) == 0
     text = capsys.readouterr().out
-    assert "liver: every piece; tumours: inside it, of a mean probability from 0.7; aver" in text
+    assert (
+        "liver: every piece; tumours: inside it, where they reach a probability of 0.98; aver"
+        in text
+    )
     scan, mask = nib.load(tmp_path / "ct.nii.gz"), nib.load(out)
     maps = [nib.load(out.parent / "probabilities" / f"ct_{n}.nii.gz") for n in ("liver", "tumour")]
     liver, tumour = (image.get_fdata() for image in maps)
@@ -162,7 +166,7 @@ def test_by_default_the_command_writes_the_mask_alone(files, tmp_path, capsys, b
     out = tmp_path / "masks" / "ct.nii.gz"
     assert main([*files, "-o", str(out)]) == 0
     assert [path.name for path in out.parent.iterdir()] == ["ct.nii.gz"]
-    assert "liver: the largest piece; tumours: inside it, of a mean" in capsys.readouterr().out
+    assert "liver: the largest piece; tumours: inside it, where" in capsys.readouterr().out
 
 
 def test_a_dicom_mask_of_a_nifti_scan_is_refused_before_any_work(files, tmp_path, capsys):

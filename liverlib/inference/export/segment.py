@@ -129,13 +129,12 @@ def _classes(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _cleaned(probabilities: np.ndarray, least: float) -> np.ndarray:
-    """The largest piece alone, without lesions of a lower mean probability than `least`."""
+    """The largest piece alone, without lesions that reach the probability `least` nowhere."""
     outside = _outside_largest(_classes(probabilities) > 0)
     kept = np.where(outside, np.float32(0), probabilities)
-    numbers, sizes = np.unique(ids := _pieces(kept[1] >= 0.5), return_counts=True)
-    sums = np.bincount(np.searchsorted(numbers, ids.ravel()), kept[1].ravel())
-    doubtful = (sums / sizes < least) & (numbers > 0)
-    kept[1][doubtful[np.searchsorted(numbers, ids)]] = 0
+    ids = _pieces(kept[1] >= 0.5)
+    certain = np.unique(ids[kept[1] >= least])
+    kept[1][(ids > 0) & ~np.isin(ids, certain)] = 0
     return kept
 
 
