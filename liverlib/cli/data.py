@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from liverlib.core.errors import SomeFailed
+from liverlib.core.errors import LiverlibError, SomeFailed
 from liverlib.core.files import read_json, size_on_disk
 from liverlib.data.cases import find_dataset, labelled, present
 from liverlib.pipeline.paths import data_folder, home
@@ -100,6 +100,8 @@ def download(options: argparse.Namespace) -> None:
     from liverlib.preprocessing.stream import fetch_cubes
 
     cases = options.cases[0] if len(options.cases) == 1 else options.cases
+    if cases == "labels" and options.into_cubes:
+        raise LiverlibError("--into-cubes: cubes need scans too. Name cases, or leave it out.")
     url, to = options.url or TASK03, options.to or data_folder() / "Task03_Liver"
     if options.into_cubes:
         run, folder = Run(settings_of(options)), data_folder() / "cubes"

@@ -18,8 +18,9 @@ from liverlib.core.errors import LiverlibError
 from liverlib.core.files import is_newer
 from liverlib.core.settings import digest
 from liverlib.core.text import NOT_MEDICAL
+from liverlib.io.formats import masks as formats
 from liverlib.io.formats.label_tables import itk_snap_table
-from liverlib.io.formats.masks import FORMATS, companions, format_of, read_content, read_note
+from liverlib.io.formats.masks import FORMATS, companions, format_of
 from liverlib.io.nifti import volume_name
 from liverlib.io.provenance import files_below, sha256_of
 from liverlib.io.scan import scan_name
@@ -48,8 +49,11 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 def plan(scans: Sequence[Path], options: argparse.Namespace) -> list[Job]:
     """What the options ask to be written for each scan.
 
-    Raises `LiverlibError` for an output that does not fit the scans, and for two scans of a name.
+    Raises `LiverlibError` for an output that does not fit the scans, for two scans of a name, where
+    a format's library is missing, and where the report's folder is a file.
     """
+    if options.report and options.report.exists() and not options.report.is_dir():
+        raise LiverlibError(f"{options.report}: is no folder. Name one for the reports.")
     jobs = []
     for scan, mask in zip(scans, _masks(scans, options.output, options.format), strict=True):
         others = companions(mask)
@@ -58,6 +62,8 @@ def plan(scans: Sequence[Path], options: argparse.Namespace) -> list[Job]:
         others += [table_path(mask)] if options.itk_snap else []
         others += report_paths(options.report, scan) if options.report else []
         jobs.append(Job(scan, mask, tuple(others)))
+    for kind in {format_of(job.mask) for job in jobs}:
+        formats.require_library(kind)
     masks = {job.mask for job in jobs}
     if taken := sorted(masks.intersection(path for job in jobs for path in job.others)):
         raise LiverlibError(
@@ -95,7 +101,8 @@ def report_paths(folder: Path, scan: Path) -> list[Path]:
 def refuse_inputs(jobs: Sequence[Job], inputs: Sequence[Path], named: Sequence[Path]) -> None:
     """Raises `LiverlibError` for an output that is one of the inputs, be it through a link.
 
-    A mask among a folder's scans is refused too: the next time it would be taken for a scan.
+    What lies among a folder's scans, or below a DICOM folder, is refused too: the next time it
+    would be taken for a scan, or for a part of one.
 
     Args:
         jobs: what is to be written.
@@ -104,8 +111,14 @@ def refuse_inputs(jobs: Sequence[Job], inputs: Sequence[Path], named: Sequence[P
     """
     read = {_identity(file): file for path in inputs for file in files_below(path)}
     folders = {_identity(path) for path in (*inputs, *named) if path.is_dir()}
+    scans = {_identity(path) for path in inputs if path.is_dir()}
     for job in jobs:
         for path in (job.mask, *job.others):
+            above = {_identity(part) for part in path.absolute().parents if part.is_dir()}
+            if above & scans:
+                raise LiverlibError(
+                    f"{path}: lies in a scan's own folder, and would be read with it. Name another."
+                )
             if path.exists() and (file := read.get(_identity(path))):
                 raise LiverlibError(
                     f"{path}: is an input ({file}) and would be lost. Name another output."
@@ -141,13 +154,15 @@ def made_with(files: Sequence[Path], *options: object) -> str:
 
 
 def is_done(job: Job, made: str) -> bool:
-    """Whether the mask was made so before, and all else after it.
+    """Whether the mask was made so before, and all else after it, of this scan.
 
-    It may have been corrected by hand since then.
+    It may have been corrected by hand since then. A mask without lesions has no surfaces of them.
     """
-    match = _note(job.mask)
+    match, absent = _note(job.mask), set(companions(job.mask))
     return bool(match and match[1] == made) and all(
-        path.is_file() and not is_newer(job.mask, path) for path in job.others
+        path.is_file() and not is_newer(job.mask, path) and _tells_of(path, job.scan)
+        for path in job.others
+        if path not in absent or path.exists()
     )
 
 
@@ -189,6 +204,11 @@ def _masks(scans: Sequence[Path], output: Path, kind: str | None) -> list[Path]:
     return masks
 
 
+def _tells_of(path: Path, scan: Path) -> bool:
+    """Whether a report is of this scan, and not of another of its name; true of other files."""
+    return path.suffix != ".json" or sha256_of(scan) in path.read_text("utf-8", "replace")
+
+
 def _stem(mask: Path) -> str:
     """A mask's name without the ending of its format."""
     return mask.name[: -len(f".{format_of(mask)}")]
@@ -211,7 +231,7 @@ def _digits(content: Iterable[bytes]) -> str:
 def _note(path: Path) -> re.Match[str] | None:
     """What liverlib wrote into the header of a file, if it did."""
     try:
-        return _NOTE.match(read_note(path)) if path.is_file() else None
+        return _NOTE.match(formats.read_note(path)) if path.is_file() else None
     except Exception:  # whatever a stranger's file holds, it is not liverlib's
         return None
 
@@ -220,7 +240,7 @@ def _is_own(path: Path) -> bool:
     """Whether liverlib wrote a file, and nobody changed it since."""
     try:
         if match := _note(path):
-            content = read_content(path) if match[2] else None
+            content = formats.read_content(path) if match[2] else None
             return content is None or match[2] == _digits(content)
         if path.suffix == ".png":
             from liverlib.view.preview import is_preview  # matplotlib is imported when needed

@@ -77,11 +77,12 @@ def segment(options: argparse.Namespace) -> int:
     scans = [scan for path in options.scans for scan in find_scans(path)]
     jobs = outputs.plan(scans, options)
     outputs.refuse_inputs(jobs, [*scans, *weights], options.scans)
-    telling.tell_passed_over(options.scans)
+    telling.tell_passed_over(options.scans, [job.mask.parent for job in jobs], options.report)
 
     @cache
     def made(scan: Path) -> str:
-        return outputs.made_with([scan, *options.files], settings, options.tta, options.series)
+        how = settings, options.tta, options.series, options.anyway
+        return outputs.made_with([scan, *options.files], *how)
 
     sheet = outputs.sheet_path(jobs) if options.preview and len(jobs) > 1 else None
     if sheet and (refusal := outputs.refusal(sheet, options.overwrite)):
@@ -136,9 +137,8 @@ def lesions(options: argparse.Namespace) -> None:
     scan = read_scan(options.scan, options.series)
     scan = dataclasses.replace(scan, name=scan_name(options.scan))
     mask = read_label(options.mask, scan)
-    table = measure_lesions(scan, mask)
     print(NOT_MEDICAL)
-    _write_report(options.output, scan, mask, table)
+    _write_report(options.output, scan, mask, measure_lesions(scan, mask))
 
 
 def _what_to_do(
@@ -203,7 +203,7 @@ def _segment_scan(
     if options.itk_snap:
         write_itk_snap_table(outputs.table_path(job.mask))
     if table:
-        how = telling.made_how(segmenter.settings, segmenter.tta)
+        how = telling.made_how(segmenter.settings, segmenter.tta, options.series)
         origin = Provenance.of(job.scan, options.files, how, scan.grid.spacing_known)
         _write_report(options.report, scan, mask, table, quality, origin)
     return quality

@@ -30,9 +30,10 @@ def tell_qualities(qualities: Mapping[Path, Quality]) -> bool:
     return bool(named[NOT_TO_BE_USED])
 
 
-def made_how(settings: object, tta: bool) -> str:
+def made_how(settings: object, tta: bool, series: str | None = None) -> str:
     """The settings of a mask, in words."""
-    return f"{settings}{'; averaged over shifts of the scan' if tta else ''}"
+    named = f"; series {series}" if series else ""
+    return f"{settings}{'; averaged over shifts of the scan' if tta else ''}{named}"
 
 
 def tell_failures(failures: Sequence[str], scans: int) -> None:
@@ -50,10 +51,14 @@ def tell_written(jobs: Sequence[Job], report: Path | None) -> None:
         print(f"results   {', '.join(str(short(path)) for path in written if path)}")
 
 
-def tell_passed_over(folders: Sequence[Path]) -> None:
-    """Names what folders hold that looks like a scan and is not read."""
+def tell_passed_over(
+    folders: Sequence[Path], masks: Sequence[Path] = (), report: Path | None = None
+) -> None:
+    """Names what folders hold that looks like a scan and is not read; of outputs nothing."""
+    written = {path.resolve() for path in (*masks, report) if path}
     for folder in folders:
-        if names := [path.name for path in passed_over(folder)]:
+        paths = [path for path in passed_over(folder) if path.resolve() not in written]
+        if names := [path.name for path in paths]:
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             print(f"{folder}: passed over {', '.join(names[:5])}{more}.")
             print("Name such folders too; convert other formats to NIfTI first.")

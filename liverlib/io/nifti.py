@@ -187,7 +187,7 @@ def _check_classes(path: str | Path, raw: np.ndarray) -> None:
     if wrong.size:
         values = ", ".join(f"{value:.9g}" for value in np.unique(wrong)[:5])
         whole = float(wrong.flat[0]).is_integer()
-        advice = f"Correct it, or rename: classes={{{wrong.flat[0]:g}: 2}}."
+        advice = f"Correct it, or in Python: read_label(path, classes={{{wrong.flat[0]:g}: 2}})."
         raise LiverlibError(
             f"{path}: label holds {values}; expected 0 background, 1 liver, 2 tumour. "
             + (advice if whole else "Was it interpolated? Resample it by nearest neighbour.")

@@ -89,6 +89,30 @@ def test_an_output_is_never_an_input(words, text, more, tmp_path, monkeypatch, c
     assert not segmented
 
 
+@pytest.mark.parametrize("words", [["-o", "ct/out/m.nii.gz"], ["-o", "m.nii", "--report", "ct"]])
+def test_nothing_is_written_into_a_dicom_folder(words, tmp_path, monkeypatch, capsys, segmented):
+    monkeypatch.chdir(tmp_path)
+    Path("ct").mkdir()
+    Path("ct/1.dcm").write_bytes(bytes(128) + b"DICM")
+    assert main(["segment", "ct", *words]) == 2
+    assert "lies in a scan's own folder" in capsys.readouterr().err
+    assert not segmented
+
+
+def test_reports_go_to_a_folder(tmp_path, monkeypatch, capsys, segmented):
+    monkeypatch.chdir(scans_in(tmp_path, "a.nii.gz", "b.nii.gz"))
+    assert main(["segment", "a.nii.gz", "-o", "m.nii.gz", "--report", "b.nii.gz"]) == 2
+    assert "b.nii.gz: is no folder" in capsys.readouterr().err
+    assert not segmented
+
+
+def test_the_folder_of_masks_is_not_passed_over(tmp_path, monkeypatch, capsys, segmented):
+    monkeypatch.chdir(scans_in(tmp_path, "ct/a.nii.gz", "ct/b.nii.gz", "ct/more/c.nii.gz"))
+    for _ in range(2):
+        assert main(["segment", "ct", "-o", "ct/masks"]) == 0
+        assert "passed over more." in capsys.readouterr().out
+
+
 def test_files_that_liverlib_did_not_write_are_kept(tmp_path, monkeypatch, capsys, segmented):
     monkeypatch.chdir(scans_in(tmp_path, "imagesTr/a.nii.gz", "labelsTr/a.nii.gz"))
     Path("report").mkdir()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from phantoms import simple_case
 
 from liverlib.cli.main import main
+from liverlib.inference.segmenter import Segmenter
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.models.weights import PRETRAINED
 
@@ -67,8 +69,25 @@ def test_masks_of_a_folder_are_written_in_the_format_asked_for(kind, scan_file, 
     assert {path.name for path in (out / "previews").iterdir()} == {"a.png", "b.png"}
     capsys.readouterr()
     assert main(words) == 0  # what liverlib wrote it may write again, and need not
-    if kind != "stl":
-        assert "2 of 2 masks were there" in capsys.readouterr().out
+    assert "2 of 2 masks were there" in capsys.readouterr().out
+
+
+def test_a_segment_that_was_renamed_or_moved_is_not_replaced(scan_file, tmp_path, capsys):
+    nrrd = pytest.importorskip("nrrd", reason="the extra formats is not installed")
+    mask, field = tmp_path / "m.seg.nrrd", "Segment0_Name"
+    for change in ({field: "liver, by hand"}, {"space origin": np.array([1.0, 2, 3])}):
+        words = ["segment", str(scan_file), "-o", str(mask)]
+        assert main([*words, "--overwrite"]) == 0
+        voxels, header = nrrd.read(str(mask))
+        nrrd.write(str(mask), voxels, header | change)
+        assert main([*words, "--all-pieces"]) == 2
+        assert "is not as liverlib wrote it" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_told_before_any_scan_is_segmented(scan_file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nrrd", None)
+    monkeypatch.setattr(Segmenter, "load", None)  # not called
+    assert main(["segment", str(scan_file), "-o", str(tmp_path / "m.seg.nrrd")]) == 2
 
 
 def test_the_ending_and_the_format_must_agree(scan_file, tmp_path, capsys):
@@ -110,3 +129,19 @@ def test_a_corrected_seg_nrrd_is_kept(scan_file, tmp_path, capsys):
     assert main(["segment", str(scan_file), "-o", str(path), "--tta"]) == 2
     assert "It is kept" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+def test_a_report_of_another_scan_of_that_name_is_made_anew(tmp_path, capsys):
+    for seed, folder in enumerate("pq"):
+        write_volume(tmp_path / folder / "ct.nii.gz", simple_case(seed)[0])
+
+    def segment(folder):
+        mask = str(tmp_path / f"{folder}.nii.gz")
+        words = [str(tmp_path / folder / "ct.nii.gz"), "-o", mask, "--report", str(tmp_path)]
+        assert main(["segment", *words]) == 0
+        return json.loads((tmp_path / "ct.json").read_text())["origin"]["input_sha256"]
+
+    first, second, again = map(segment, "pqp")
+    assert first != second and again == first
+    capsys.readouterr()
+    assert segment("p") == first and "1 of 1 masks were there" in capsys.readouterr().out

@@ -45,6 +45,7 @@ def test_a_wrong_scan_has_no_mask_and_code_3_unless_it_is_asked_for(tmp_path, ca
     assert not mask.exists()
     assert main(["segment", path, "-o", str(mask), "--anyway"]) == 0
     assert nib.load(mask).header["intent_name"].item() == b"not to be used"
+    assert main(["segment", path, "-o", str(mask)]) == 3  # nobody asks for it any more
 
 
 def test_a_folder_ends_with_a_list_of_what_is_not_as_expected(tmp_path, capsys, doubted):

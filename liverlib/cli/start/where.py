@@ -21,7 +21,7 @@ def where(options: argparse.Namespace) -> None:
             print(f"  {part.name:7} {_megabytes(part)}")
     package = paths.ROOT / "liverlib"
     print(f"package   {_megabytes(package)}  {package}")
-    print("What lies in data may be deleted: it is made or downloaded again. Results are yours.")
+    print("phantoms, cubes, label_maps and Task03_Liver in data are made or downloaded again.")
     print("LIVERLIB_HOME=DIR keeps data and results in DIR.")
 
 

@@ -184,10 +184,14 @@ def main(scan: str, output: str) -> None:
     image: Any = nib.load(scan)
     ras = nib.as_closest_canonical(image)
     spacing = np.linalg.norm(ras.affine[:3, :3], axis=0)
-    mask = segment(np.asanyarray(ras.dataobj), spacing, config, predict)
+    mask = segment(np.asanyarray(ras.dataobj).reshape(ras.shape[:3]), spacing, config, predict)
     stored = nib.io_orientation(image.affine)
     back = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), stored)
-    nib.save(nib.Nifti1Image(nib.apply_orientation(mask, back), image.affine), output)
+    written = nib.Nifti1Image(nib.apply_orientation(mask, back), image.affine)
+    written.set_sform(*image.header.get_sform(coded=True))
+    written.set_qform(*image.header.get_qform(coded=True))
+    written.header.set_xyzt_units("mm")
+    nib.save(written, output)
 
 
 if __name__ == "__main__":

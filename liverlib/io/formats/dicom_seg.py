@@ -28,7 +28,7 @@ def write_seg(
     mask: Volume,
     folder: str | Path,
     series: str | None = None,
-    note: Callable[[bytes], str] = lambda pixels: "",
+    note: Callable[["Dataset"], str] = lambda dataset: "",
     verdict: str = "",
 ) -> None:
     """Writes a mask of classes as two binary segments, Liver (tumours included) and Tumour.
@@ -36,11 +36,11 @@ def write_seg(
     `folder` and `series` name the segmented slices, as for `read_dicom`. The segmentation takes
     their patient, study and frame of reference, and each of its frames refers to its slice. An
     empty UID of the study or the series, as anonymising leaves it, is replaced by a new one.
-    `note` makes the image comments from the packed pixels.
+    `note` makes the image comments from the segmentation.
     `verdict` on the mask ends the description of its content.
     Raises `LiverlibError` without highdicom, and for a mask that is not on the slices' grid.
     """
-    hd, dcmread, codes = _highdicom()
+    hd, dcmread, codes = highdicom()
     sources = [dcmread(file, stop_before_pixels=True) for file in series_files(folder, series)]
     across, down, step = (float(mm) for mm in mask.grid.header.get_zooms()[:3])
     _fill(sources, hd.UID(), hd.UID(), step)
@@ -72,7 +72,7 @@ def write_seg(
         raise LiverlibError(
             f"{folder}: its headers do not make a DICOM segmentation ({error}). Write .nii.gz."
         ) from error
-    segmentation.ImageComments = note(segmentation.PixelData)
+    segmentation.ImageComments = note(segmentation)
     with atomic(path) as temporary:
         segmentation.save_as(temporary)
 
@@ -117,14 +117,17 @@ def _coded(hd: ModuleType, code: Code) -> Any:
     return hd.sr.CodedConcept(value, "SCT", meaning)
 
 
-def _highdicom() -> tuple[ModuleType, Callable[..., "Dataset"], Any]:
-    """highdicom, pydicom's reader and its dictionary of codes, imported when needed."""
+def highdicom() -> tuple[ModuleType, Callable[..., "Dataset"], Any]:
+    """highdicom, pydicom's reader and its dictionary of codes, imported when needed.
+
+    Raises `LiverlibError` where they are missing.
+    """
     try:
-        import highdicom
+        import highdicom as library
         from pydicom import dcmread
         from pydicom.sr.codedict import codes
     except ImportError as error:
         raise LiverlibError(
             "writing DICOM needs highdicom: pip install highdicom pydicom, or write .nii.gz."
         ) from error
-    return highdicom, dcmread, codes
+    return library, dcmread, codes

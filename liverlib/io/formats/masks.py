@@ -17,12 +17,14 @@ import numpy as np
 from liverlib.core.errors import LiverlibError
 
 from ..nifti import read_header, read_label, write_volume
+from ..segments import SEGMENTS
 from ..volume import Volume
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 Note = Callable[[Iterable[bytes]], str]
+OWN_NAMES = [segment.name for segment in SEGMENTS]
 FORMATS = ("nii.gz", "nii", "seg.nrrd", "dcm", "stl", "glb")  # endings, the first by default
 
 
@@ -56,7 +58,7 @@ def write_mask(
     >>> write_mask("mask.nii.gz", prediction.mask)
     """
     kind = format_of(path)
-    text = note(_content(mask) if kind in ("nii", "nii.gz") else _slices(mask.voxels))
+    text = note(_content(mask))
     if kind in ("nii", "nii.gz"):
         from .label_tables import label_extension
 
@@ -69,7 +71,7 @@ def write_mask(
     elif kind == "dcm" and slices:
         from .dicom_seg import write_seg
 
-        write_seg(path, mask, slices, series, lambda pixels: note([pixels]), verdict)
+        write_seg(path, mask, slices, series, lambda dataset: note(_segments(dataset)), verdict)
     elif kind in ("stl", "glb"):
         from . import surfaces
 
@@ -79,6 +81,22 @@ def write_mask(
     else:
         endings = ", ".join(f".{ending}" for ending in FORMATS)
         raise LiverlibError(f"{path}: a mask is written as one of {endings}. Name it so.")
+
+
+def require_library(kind: str | None) -> None:
+    """Raises `LiverlibError` where the library that writes a format is missing."""
+    if kind == "seg.nrrd":
+        from .seg_nrrd import pynrrd
+
+        pynrrd()
+    elif kind == "dcm":
+        from .dicom_seg import highdicom
+
+        highdicom()
+    elif kind in ("stl", "glb"):
+        from .surfaces import libraries
+
+        libraries()
 
 
 def companions(path: Path) -> list[Path]:
@@ -113,20 +131,24 @@ def read_content(path: str | Path) -> Iterable[bytes] | None:
     if kind == "seg.nrrd":
         from .seg_nrrd import read_seg_nrrd
 
-        return _slices(read_seg_nrrd(path)[0])
+        mask, _, names = read_seg_nrrd(path)
+        return _content(mask, names)
     if kind == "dcm":
-        return [_dicom(path).PixelData]
+        return _segments(_dicom(path))
     return _content(read_label(path)) if kind in ("nii", "nii.gz") else None
 
 
-def _content(mask: Volume) -> Iterator[bytes]:
-    """Where a mask lies, to 0.1 µm, and its slices."""
+def _content(mask: Volume, names: Iterable[str] = OWN_NAMES) -> Iterator[bytes]:
+    """Where a mask lies, to 0.1 µm, its slices, and names of segments that are not liverlib's."""
     yield (np.round(mask.grid.affine, 4) + 0.0).tobytes()  # no -0.0
-    yield from _slices(mask.voxels)
+    yield from (mask.voxels[:, :, index].tobytes() for index in range(mask.voxels.shape[2]))
+    yield from (name.encode() for name in names if name not in OWN_NAMES)
 
 
-def _slices(voxels: np.ndarray) -> Iterator[bytes]:
-    return (voxels[:, :, index].tobytes() for index in range(voxels.shape[2]))
+def _segments(dataset: "Dataset") -> list[bytes]:
+    """The pixels of a DICOM segmentation, and the names of its segments."""
+    names = [str(segment.SegmentLabel) for segment in dataset.SegmentSequence]
+    return [dataset.PixelData, *(name.encode() for name in names)]
 
 
 def _dicom(path: str | Path) -> "Dataset":

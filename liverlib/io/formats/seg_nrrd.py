@@ -8,13 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from nibabel.orientations import apply_orientation, io_orientation
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
 
 from ..segments import SEGMENTS, Code, Segment
-from ..volume import Volume
+from ..volume import Grid, Volume
 
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # of coordinates; RAS is NIfTI's, LPS is DICOM's
 _KEY = "liverlib"  # of the note
@@ -26,7 +26,7 @@ def write_seg_nrrd(path: str | Path, mask: Volume, note: str = "") -> None:
     A voxel belongs to one segment: Liver is the liver around its tumours. Equal masks give equal
     bytes. Raises `LiverlibError` without pynrrd, and where the folder cannot be written.
     """
-    nrrd = _pynrrd()
+    nrrd = pynrrd()
     stored, affine = mask.grid.to_stored(mask.voxels), TO_LPS @ mask.grid.stored_affine
     extent = " ".join(f"0 {size - 1}" for size in stored.shape)
     header = {
@@ -47,15 +47,20 @@ def write_seg_nrrd(path: str | Path, mask: Volume, note: str = "") -> None:
         nrrd.write(str(temporary), stored, header | ({_KEY: note} if note else {}))
 
 
-def read_seg_nrrd(path: str | Path) -> tuple[np.ndarray, str]:
-    """The classes (X, Y, Z) in RAS order that `write_seg_nrrd` wrote, and its note.
+def read_seg_nrrd(path: str | Path) -> tuple[Volume, str, list[str]]:
+    """The mask that `write_seg_nrrd` wrote, its note, and the names of its segments.
 
     Whatever else a file holds raises an exception of pynrrd's or of this module's.
     """
-    stored, header = _pynrrd().read(str(path))
+    stored, header = pynrrd().read(str(path))
     affine = np.eye(4)
-    affine[:3, :3] = np.transpose(header["space directions"])
-    return apply_orientation(stored, io_orientation(TO_LPS @ affine)), header.get(_KEY, "")
+    affine[:3, :3], affine[:3, 3] = np.transpose(header["space directions"]), header["space origin"]
+    affine = TO_LPS @ affine
+    order = io_orientation(affine)
+    mask = apply_orientation(stored, order)
+    grid = Grid.of(mask.shape, affine @ inv_ornt_aff(order, stored.shape))
+    names = [header.get(f"Segment{n}_Name", "") for n in range(len(SEGMENTS))]
+    return Volume(mask, grid), header.get(_KEY, ""), names
 
 
 def _fields(segment: Segment, extent: str) -> dict[str, str]:
@@ -86,7 +91,8 @@ def _text(code: Code | None) -> str:
     return "^".join(("SCT", *code) if code else ("", "", ""))
 
 
-def _pynrrd() -> ModuleType:
+def pynrrd() -> ModuleType:
+    """The library. Raises `LiverlibError` where it is missing."""
     try:
         import nrrd
     except ImportError as error:

@@ -56,7 +56,7 @@ def find_surfaces(mask: Volume) -> list[Surface]:
     scikit-image and trimesh, for a mask without a liver, of unknown spacing, or of more than 1000
     lesions.
     """
-    _libraries()
+    libraries()
     pieces = find_pieces(mask.voxels, SEGMENTS[1].value)
     if not mask.grid.spacing_known:
         raise LiverlibError(f"{mask.name}: its spacing is unknown, and mm with it. Write .nii.gz.")
@@ -103,7 +103,7 @@ def write_glb(path: str | Path, mask: Volume, note: str = "") -> None:
     Objects are in mm, LPS. The node ``patient`` above them turns the scene to glTF's metres with
     Y up. Raises `LiverlibError` as `find_surfaces` does.
     """
-    _, trimesh = _libraries()
+    _, trimesh = libraries()
     scene = trimesh.Scene()
     scene.graph.update(frame_from=scene.graph.base_frame, frame_to="patient", matrix=_TO_GLTF)
     for surface in find_surfaces(mask):
@@ -137,7 +137,7 @@ def _surface(name: str, segment: Segment, part: np.ndarray, box: Box, grid: Grid
     Its samples are means of blocks of voxels. The level at which it runs is the one that encloses
     the voxels' volume: at one half, small lesions would shrink to a fraction.
     """
-    measure, trimesh = _libraries()
+    measure, trimesh = libraries()
     samples, blocks, before = _sampled(part, grid.spacing)
     to_lps = TO_LPS @ grid.affine
     volume = np.count_nonzero(part) * abs(np.linalg.det(to_lps[:3, :3]))
@@ -181,7 +181,7 @@ def _level(samples: np.ndarray, excess: Callable[[float], float]) -> float:
 
 
 def _joined(parts: Sequence[Surface]) -> "Trimesh":
-    _, trimesh = _libraries()
+    _, trimesh = libraries()
     meshes = [trimesh.Trimesh(part.vertices, part.faces, process=False) for part in parts]
     return trimesh.util.concatenate(meshes)
 
@@ -199,7 +199,7 @@ def _material(trimesh: ModuleType, surface: Surface) -> object:
     )
 
 
-def _libraries() -> tuple[ModuleType, ModuleType]:
+def libraries() -> tuple[ModuleType, ModuleType]:
     """scikit-image's measures and trimesh, imported when needed."""
     try:
         import trimesh

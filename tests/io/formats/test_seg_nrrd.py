@@ -35,7 +35,7 @@ def test_pynrrd_reads_every_voxel_at_its_position(tmp_path, orientation):
     np.testing.assert_array_equal(
         voxels[tuple(at.T)], mask.voxels[tuple(indices.round().astype(int).T)]
     )
-    np.testing.assert_array_equal(read_seg_nrrd(tmp_path / "m.seg.nrrd")[0], mask.voxels)
+    np.testing.assert_array_equal(read_seg_nrrd(tmp_path / "m.seg.nrrd")[0].voxels, mask.voxels)
 
 
 def test_units_other_than_mm_are_brought_to_mm(tmp_path):
