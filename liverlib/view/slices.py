@@ -50,7 +50,7 @@ def legend(show: str, classes: tuple[int, ...] = (1, 2)) -> dict[str, tuple[int,
 def window_of(window: str | tuple[float, float]) -> tuple[float, float]:
     """(width, level) in HU of a window, which is such a pair or a name in `WINDOWS`.
 
-    Raises `LiverlibError` for an unknown name.
+    Raises `LiverlibError` for an unknown name, and for a width that is not above 0.
     """
     if isinstance(window, str):
         if window not in WINDOWS:
@@ -59,6 +59,8 @@ def window_of(window: str | tuple[float, float]) -> tuple[float, float]:
                 f"window {window!r} is not known; choose one of {names}, or (width, level) in HU."
             )
         return WINDOWS[window]
+    if not window[0] > 0:
+        raise LiverlibError(f"window={window} is not allowed; its width must be above 0 HU.")
     return window
 
 

@@ -64,6 +64,9 @@ def test_a_window_is_known_by_name_or_given():
     assert window_of((300, 50)) == (300, 50)
     with pytest.raises(LiverlibError, match=r"brain.*liver, soft tissue"):
         window_of("brain")
+    for width in (0, -5, float("nan")):
+        with pytest.raises(LiverlibError, match="width must be above 0"):
+            window_of((width, 40))
 
 
 def test_levels_are_256_rising_and_each_is_its_own_nearest():

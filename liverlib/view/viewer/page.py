@@ -9,6 +9,7 @@ import base64
 import hashlib
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -114,8 +115,8 @@ def show(
 ) -> SliceBrowser:
     """The slices of a scan with its label (the reference) and a mask (the prediction), as a page.
 
-    HU are exact to ±1 around the liver, to ±16 at worst. Raises `LiverlibError` for what cannot be
-    shown.
+    HU are exact to ±1 around the liver, to ±16 at worst; where axes are averaged, they are those of
+    the averages. Raises `LiverlibError` for what cannot be shown.
 
     Args:
         scan, label, mask: volumes of one shape; label and mask may be left out.
@@ -178,7 +179,7 @@ def edit(
         title=title or scan.name, layout=plane, show=_mode(None, label, mask),
         window=window_of(window), opacity=opacity, editing=True,
     )  # fmt: skip
-    return Editor(Volume(mask.voxels, scan.grid, mask.name), page)
+    return Editor(Volume(mask.voxels.astype(np.uint8, copy=False), scan.grid, mask.name), page)
 
 
 def _make_page(
@@ -208,8 +209,8 @@ def browse(
 ) -> "Browse":
     """The slices of a scan with its label (the reference) and a mask (the prediction), as widgets.
 
-    Every control is an attribute. Raises `LiverlibError` where shapes differ or a label holds other
-    values than 0, 1, 2.
+    Every control is an attribute. Raises `LiverlibError` where shapes differ, a label holds other
+    values than 0, 1, 2, or the plane is unknown.
 
     Args:
         scan, label, mask: volumes of one shape; label and mask may be left out.
@@ -220,15 +221,20 @@ def browse(
     from .widgets import Browse  # ipywidgets only where it is asked for
 
     check_volumes(scan, label, mask)
+    _check_plane(plane, LAYOUTS[1:])
     return Browse(scan, label, mask, plane)
 
 
 def _check_start(plane: str, opacity: float) -> None:
     """Raises `LiverlibError` for what a page cannot begin with."""
-    if plane not in LAYOUTS:
-        raise LiverlibError(f"plane={plane!r} is not known; choose of {', '.join(LAYOUTS)}.")
+    _check_plane(plane, LAYOUTS)
     if not 0 <= opacity <= 1:
         raise LiverlibError(f"opacity={opacity} is not allowed; choose from 0 to 1.")
+
+
+def _check_plane(plane: str, planes: Sequence[str]) -> None:
+    if plane not in planes:
+        raise LiverlibError(f"plane={plane!r} is not known; choose of {', '.join(planes)}.")
 
 
 def _mode(show: str | None, label: Volume | None, mask: Volume | None) -> str:

@@ -234,3 +234,158 @@ def test_only_hounsfield_units_in_the_range_change_and_alt_wheel_resizes(chromiu
     changed = table("tumour", inside=True)
     expected = stroke(mask.voxels, scan.grid.affine, [(24, 20, 9)], 6, "axial", changed, allowed)
     assert np.array_equal(after, expected)
+
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
+
+def tumour_voxels(page):
+    return page.evaluate("sliceBrowser.volume.pairs.filter(pair => pair >> 2 === 2).length")
+
+
+def steps(page):
+    return page.evaluate("sliceBrowser.session.edit.done")
+
+
+def touches(page, voxel):
+    """A function that puts fingers down, so many pixels right of a voxel in the axial picture."""
+    session = page.context.new_cdp_session(page)
+    x, y = on_screen(page, "axial", voxel)
+
+    def touch(kind, *right):
+        points = [{"x": x + dx, "y": y, "id": n} for n, dx in enumerate(right)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return touch
+
+
+@pytest.mark.parametrize("tool", ["brush", "delete", "relabel"])
+def test_a_pinch_takes_back_what_its_first_finger_did_and_no_more(chromium, tmp_path, tool):
+    """Where that finger changed nothing, the stroke before it stays."""
+    scan, mask = make_scan()
+    file = show(scan, mask=mask, title="case").save(tmp_path / "page.html")
+    at = (24, 20, 9)
+    with opened(chromium, file, **PHONE) as page:
+        start(page, tool="brush", of="tumour", radius=4)
+        go_to(page, at)
+        touch = touches(page, at)
+        touch("touchStart", 0)
+        touch("touchEnd")
+        before = tumour_voxels(page)
+        assert steps(page) == 1
+        page.evaluate("tool => sliceBrowser.change({ tool })", tool)
+        touch("touchStart", 0)
+        touch("touchStart", 0, 40)
+        touch("touchMove", -30, 70)
+        page.wait_for_function("sliceBrowser.state.zoom > 1")
+        touch("touchEnd")
+        assert steps(page) == 1
+        assert tumour_voxels(page) == before
+
+
+@pytest.mark.parametrize("key", ["Control+z", "z", "y", "i", "Enter"])
+def test_a_key_may_be_pressed_within_a_stroke(chromium, tmp_path, key):
+    """The stroke goes on, and all of it can be undone."""
+    scan, mask = make_scan()
+    file = show(scan, mask=mask, title="case").save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        start(page, tool="brush", of="tumour", radius=3)
+        before = page.evaluate("[...sliceBrowser.volume.pairs]")
+        page.mouse.move(*on_screen(page, "axial", (14, 24, 9)))
+        page.mouse.down()
+        page.keyboard.press(key)
+        begun = tumour_voxels(page)
+        page.mouse.move(*on_screen(page, "axial", (28, 24, 9)))
+        page.mouse.up()
+        assert tumour_voxels(page) > begun
+        while page.is_enabled("#undo"):
+            page.click("#undo")
+        assert page.evaluate("[...sliceBrowser.volume.pairs]") == before
+
+
+def asks(page):
+    """Whether the page asks before it is closed."""
+    return page.evaluate("""() => {
+      const closing = new Event("beforeunload", { cancelable: true });
+      dispatchEvent(closing);
+      return closing.defaultPrevented;
+    }""")
+
+
+def test_the_page_asks_while_it_differs_from_the_file(chromium, tmp_path):
+    """After a stroke that was made while the file was written, and after undo, too."""
+    scan, mask = make_scan()
+    file = show(scan, mask=mask, title="case").save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        start(page, tool="brush", of="tumour", radius=4)
+        go_to(page, (22, 20, 8))
+        page.keyboard.press("Enter")
+        assert asks(page)
+        with page.expect_download() as waiting:
+            page.evaluate("""() => {
+              const press = (key) =>
+                document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+              press("s");
+              sliceBrowser.change({ at: [28, 24, 12] });
+              press("Enter");
+            }""")
+        waiting.value.save_as(tmp_path / "early.nii.gz")
+        written = (read_label(tmp_path / "early.nii.gz", like=scan).voxels == 2).sum()
+        assert tumour_voxels(page) > written
+        assert asks(page)
+        page.keyboard.press("z")
+        assert not asks(page)  # as in the file again
+        page.keyboard.press("z")
+        assert asks(page)
+        page.keyboard.press("y")
+        assert not asks(page)
+
+
+def test_the_last_slice_of_an_averaged_picture_is_a_slice_of_the_scan(chromium, tmp_path):
+    """Blocks of 3 voxels reach beyond 19 slices; the crosshair does not."""
+    grid = Grid.of((40, 36, 19), np.diag([1.5, 1.5, 2, 1]))
+    scan, mask = (Volume(volume.voxels[..., :19], grid) for volume in make_scan())
+    file = show(scan, mask=mask, size=7).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        assert page.evaluate("sliceBrowser.facts.factor") == [6, 6, 3]
+        last = [n - 1 for n in page.evaluate("sliceBrowser.facts.shape")]
+        page.evaluate("at => sliceBrowser.change({ at })", last)
+        start(page, tool="fill", of="tumour")
+        assert page.evaluate("sliceBrowser.state.at") == [38, 32, 18]
+        page.keyboard.press("Enter")
+        assert "This hole is open" in page.inner_text("#edit-note")
+
+
+def test_a_fill_that_no_voxel_allows_says_so(chromium, tmp_path):
+    scan, mask = make_scan()
+    mask.voxels[24, 20, 9] = 0
+    file = show(scan, mask=mask).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        start(page, tool="fill", of="liver", inside=True)
+        go_to(page, (24, 20, 9))
+        page.keyboard.press("Enter")
+        assert "inside liver only" in page.inner_text("#edit-note")
+        assert steps(page) == 0
+
+
+def test_two_clicks_on_edit_open_the_tools_once(chromium, tmp_path):
+    scan, mask = make_scan()
+    file = show(scan, mask=mask).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        page.dblclick("#edit")
+        page.wait_for_selector("#tools:not([hidden])")
+
+
+def test_enter_uses_a_tool_after_a_click_on_its_button(chromium, tmp_path):
+    scan, mask = make_scan()
+    file = show(scan, mask=mask).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        page.click("#edit")
+        page.wait_for_selector("#tools:not([hidden])")
+        page.click("#tool-brush")
+        go_to(page, (28, 24, 9))
+        page.keyboard.press("Enter")
+        assert steps(page) == 1
+        page.click("#tool-ruler")
+        page.keyboard.press("Enter")
+        assert page.evaluate("sliceBrowser.state.measure.kind") == "ruler"

@@ -57,3 +57,7 @@ def test_other_shapes_and_planes_are_refused():
         edit(SCAN, volume(np.zeros((3, 3, 3), np.uint8)))
     with pytest.raises(LiverlibError, match="plane='top'"):
         edit(SCAN, MASK, plane="top")
+
+
+def test_the_mask_is_uint8_before_anything_is_painted():
+    assert edit(SCAN, volume(MASK.voxels.astype(np.int64))).mask.voxels.dtype == np.uint8

@@ -265,3 +265,90 @@ def test_a_second_scan_on_another_grid_is_refused():
     scan, second = volumes(make_case()[:1]), volumes(make_case()[:1], SLANTED)
     with pytest.raises(LiverlibError, match="lies on another grid"):
         show(*scan, second=second[0])
+
+
+def drag(page, picture, *points):
+    """Drags from one share of a picture's width and height to another."""
+    box = page.locator(picture).bounding_box()
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    page.mouse.move(*at[1])
+    page.mouse.up()
+    page.evaluate("sliceBrowser.draw()")
+
+
+def test_an_ellipse_tells_the_hounsfield_units_of_its_row(chromium, tmp_path):
+    portal, arterial = (volumes([np.full(SHAPE, hu, np.int16)])[0] for hu in (50, 100))
+    file = show(portal, second=arterial, title="portal").save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        page.click("#tool-ellipse")
+        for row, name, hu in (("#views", "portal", 50), ("#second-views", "case", 100)):
+            drag(page, f"{row} [data-plane=axial] .picture canvas", (0.3, 0.3), (0.6, 0.6))
+            assert f"ellipse in {name}: mean {hu}.0 HU, SD 0.0" in page.inner_text("#measure")
+        assert page.inner_text("#readout").endswith("50 ± 1 HU · case: 100 ± 1 HU")
+
+
+def test_a_ruler_of_the_averaged_picture_does_not_outlast_it(chromium, tmp_path):
+    """Its points are voxels of that picture, not of the scan."""
+    file = show(*volumes(make_case(), SLANTED), size=9).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        page.click("#tool-ruler")
+        drag(page, "[data-plane=axial] .picture canvas", (0.2, 0.5), (0.8, 0.5))
+        assert page.inner_text("#measure").startswith("ruler: ")
+        page.click("#edit")
+        page.wait_for_selector("#tools:not([hidden])")
+        page.evaluate("sliceBrowser.draw()")
+        assert page.inner_text("#measure") == ""
+
+
+@pytest.mark.parametrize("size", [256, 9])
+def test_hounsfield_units_of_averages_are_called_so(chromium, tmp_path, size):
+    """In the readout and the ellipse, on the scan's grid, too."""
+    file = show(*volumes(make_case(), SLANTED), size=size).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        for editing in (False, True):
+            if editing:
+                page.click("#edit")
+                page.wait_for_selector("#tools:not([hidden])")
+            page.evaluate("sliceBrowser.change({ tool: 'ellipse' })")
+            drag(page, "[data-plane=axial] .picture canvas", (0.2, 0.2), (0.8, 0.8))
+            assert "SD" in page.inner_text("#measure")
+            for text in ("#measure", "#readout"):
+                assert ("of averages" in page.inner_text(text)) == (size == 9)
+
+
+@pytest.mark.parametrize("plane", AXES)
+def test_keys_move_the_plane_that_is_shown_alone(chromium, tmp_path, plane):
+    file = show(*volumes(make_case()), plane=plane).save(tmp_path / "page.html")
+    with opened(chromium, file) as page:
+        page.keyboard.press("End")
+        assert state(page)["at"][PLANES[plane]] == SHAPE[PLANES[plane]] - 1
+        page.keyboard.press("2")
+        assert page.locator(".view:visible").get_attribute("data-plane") == "coronal"
+        page.keyboard.press("Home")
+        assert state(page)["at"][1] == 0
+
+
+def test_a_saved_view_names_its_slab_and_what_was_measured(page):
+    page.evaluate("""() => {
+      window.written = [];
+      const fill = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+        written.push(text);
+        fill.call(this, text, ...rest);
+      };
+      sliceBrowser.change({ slab: 30, slabKind: "max" });
+    }""")
+    page.click("#tool-ruler")
+    drag(page, "[data-plane=axial] .picture canvas", (0.2, 0.5), (0.8, 0.5))
+    with page.expect_download():
+        page.click("#save")
+    caption = page.evaluate("written").pop()
+    assert caption.endswith(f"slab max 30 mm · {page.inner_text('#measure')}")
+
+
+def test_rows_with_names_need_no_note_in_the_legend(page):
+    assert "filled: reference, line: prediction" in page.inner_text("#legend")
+    page.click("#side")
+    assert page.inner_text("#legend").split() == ["liver", "tumour"]

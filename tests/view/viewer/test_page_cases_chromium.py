@@ -132,12 +132,12 @@ def test_a_crop_tells_the_voxels_of_the_scan(chromium, tmp_path):
 
 
 def test_an_averaged_volume_tells_the_voxels_of_the_scan(chromium, tmp_path):
-    """Of a block of voxels it tells the index of the first, and the block's middle in mm."""
+    """Of a block of voxels it tells the middle one, the lower of two, and the middle in mm."""
     path = show(*volumes(make_case()), size=9).save(tmp_path / "page.html")
     with opened(chromium, path) as page:
         page.evaluate("sliceBrowser.change({at: [2, 4, 3]})")
         page.evaluate("sliceBrowser.draw()")
-        assert page.inner_text("#readout").startswith("voxel 6, 8, 6 · 14.0, 25.5, 26.0 mm")
+        assert page.inner_text("#readout").startswith("voxel 7, 8, 6 · 14.0, 25.5, 26.0 mm")
         assert "averaged over 3 × 2 × 2" in page.inner_text("#note")
 
 

@@ -8,7 +8,7 @@ from chromium import WIDE, make_case, needs_chromium, pixels, volumes
 from lab import write_notebook
 
 from liverlib.view.report.html import page as html_page
-from liverlib.view.viewer.page import show
+from liverlib.view.viewer.page import edit, show
 
 pytestmark = needs_chromium()
 
@@ -172,4 +172,44 @@ def test_the_picture_for_untrusted_places_is_a_png(chromium):
     page = context.new_page()
     page.set_content(f'<img src="data:image/png;base64,{bundle["image/png"]}">')
     page.wait_for_function("document.querySelector('img').naturalHeight === 320")
+    context.close()
+
+
+def test_two_views_of_an_editor_do_not_overwrite_each_other(chromium):
+    """What one view sent, the other takes up; where it was about to write, it says so."""
+    shown = edit(*volumes(make_case())[::2]).page._repr_html_()
+    context = chromium.new_context(viewport=WIDE, offline=True, bypass_csp=True)
+    host = context.new_page()
+    view = f'<div class="liverlib-editor">{shown}<textarea hidden></textarea></div>'
+    host.set_content(
+        f"<body>{view}{view}<script>"
+        "const texts = [...document.querySelectorAll('textarea')];"  # as widgets of one model
+        "for (const text of texts) text.addEventListener('change', () => "
+        "texts.forEach(other => { other.value = text.value; }))</script>"
+    )
+    first, second = host.frames[1:]
+    sent = "document.querySelector('textarea').value"
+    masks = "[...sliceBrowser.volume.pairs]"
+
+    def paint(frame, at):
+        frame.evaluate("at => sliceBrowser.change({ at, tool: 'brush', of: 'tumour' })", at)
+        frame.evaluate("""document.body.dispatchEvent(
+          new KeyboardEvent("keydown", { key: "Enter", bubbles: true }))""")
+
+    for frame in (first, second):
+        frame.wait_for_selector("#tools:not([hidden])")
+    paint(first, [4, 4, 4])
+    host.wait_for_function(f"{sent} !== ''")
+    text = host.evaluate(sent)
+    assert second.evaluate(masks) != first.evaluate(masks)
+    paint(second, [16, 12, 8])  # without a look at what the other one did
+    second.wait_for_function("document.querySelector('#edit-note').textContent")
+    assert "Another view" in second.inner_text("#edit-note")
+    assert second.evaluate(masks) == first.evaluate(masks)
+    assert host.evaluate(sent) == text
+    paint(second, [16, 12, 8])
+    host.wait_for_function("text => document.querySelector('textarea').value !== text", arg=text)
+    first.evaluate("dispatchEvent(new Event('focus'))")
+    first.wait_for_function("document.querySelector('#edit-note').textContent")
+    assert first.evaluate(masks) == second.evaluate(masks)
     context.close()

@@ -150,3 +150,15 @@ def test_the_surfaces_follow_what_is_painted(tab, tmp_path):
         page.wait_for_function(f"{triangles} > {before}")
         page.keyboard.press("z")
         page.wait_for_function(f"{triangles} === {before}")
+
+
+def test_the_surfaces_follow_what_is_shown(tab, tmp_path):
+    scan, mask = make_case()
+    label = Volume(np.minimum(mask.voxels, 1), mask.grid)
+    file = show(scan, label, mask).save(tmp_path / "page.html")
+    with opened(tab.context.browser, file) as page:
+        page.click("#whole")
+        tumour = "sliceBrowser.solid.scene.parts[0].mesh.triangles.length"
+        assert page.evaluate(tumour) > 0
+        page.select_option("#show", "label")
+        page.wait_for_function(f"{tumour} === 0")

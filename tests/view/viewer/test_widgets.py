@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from viewer_cases import HOSTILE, LABEL, MASK, SCAN, volume
 
+from liverlib.core.errors import LiverlibError
 from liverlib.io.volume import Volume
 from liverlib.view.slices import largest_slice, png, render_slice
 from liverlib.view.viewer.page import browse
@@ -92,3 +93,8 @@ def test_the_widgets_caption_escapes_the_name():
     box = browse(Volume(SCAN.voxels, SCAN.grid, HOSTILE))
     assert "<img" not in box.caption.value
     assert "R on the left, A up" in box.caption.value
+
+
+def test_an_unknown_plane_is_refused():
+    with pytest.raises(LiverlibError, match="plane='three' is not known"):
+        browse(SCAN, plane="three")

@@ -7,7 +7,8 @@ import { arrange } from "./layout.js";
 import { hasTumour, toLargest, toTumour, togglePlay } from "./navigation.js";
 import { zoomIn, zoomOff, zoomOut } from "./look/zoom.js";
 import { legendKinds, legendNote } from "./readout.js";
-import { views } from "./slice-view.js";
+import { focusActive, views } from "./slice-view.js";
+import { renewSurfacesSoon } from "./solid/solid-view.js";
 import { change, compares, facts, state } from "./state.js";
 import { drawStrip } from "./strip.js";
 
@@ -60,7 +61,10 @@ function listenToLooks() {
   onClick("zoom-out", zoomOut);
   onClick("zoom-off", zoomOff);
   for (const tool of ["ruler", "ellipse"]) {
-    onClick(`tool-${tool}`, () => change({ tool: state.tool === tool ? "look" : tool }));
+    onClick(`tool-${tool}`, (event) => {
+      change({ tool: state.tool === tool ? "look" : tool });
+      focusActive(event);
+    });
   }
   byId("slab").addEventListener("change", () => {
     change({ slab: Math.max(0, Number(byId("slab").value)) });
@@ -80,7 +84,10 @@ function listenToWindow() {
 }
 
 function listenToPaint() {
-  byId("show").addEventListener("change", () => change({ show: byId("show").value }));
+  byId("show").addEventListener("change", () => {
+    change({ show: byId("show").value });
+    renewSurfacesSoon();
+  });
   byId("opacity").addEventListener("input", () => change({ opacity: byId("opacity").value / 100 }));
   for (const id of ["liver", "tumour", "contour"]) {
     byId(id).addEventListener("change", () => {

@@ -1,6 +1,7 @@
 // The view as a PNG file.
 
 import { cssColour, element } from "./dom.js";
+import { describeMeasure } from "./look/measuring.js";
 import { legendKinds, legendNote, readOut } from "./readout.js";
 import { draw, views } from "./slice-view.js";
 import { facts, state, volume } from "./state.js";
@@ -46,6 +47,7 @@ function pasteView(context, view, left, top) {
   context.clip();
   context.drawImage(view.canvas, x, y, box.width, box.height);
   if (state.cross) pasteCrosshair(context, view.plane, x, y, box);
+  pasteMeasure(context, view, x, y, box);
   context.restore();
   context.save();
   Object.assign(context, { fillStyle: "white", shadowColor: "black", shadowBlur: 6 });
@@ -64,6 +66,24 @@ function pasteCrosshair(context, plane, x, y, { width, height }) {
   context.fillRect(x + across * width, y, 1, height);
 }
 
+// The outlines of a view are in shares of 100.
+function pasteMeasure(context, { ruler, ellipse }, x, y, { width, height }) {
+  const shares = (shape, names) => names.map((name) => shape.getAttribute(name) / 100);
+  Object.assign(context, { strokeStyle: getComputedStyle(ruler).stroke, lineWidth: 2 });
+  context.beginPath();
+  if (!ruler.hasAttribute("hidden")) {
+    const [x1, y1, x2, y2] = shares(ruler, ["x1", "y1", "x2", "y2"]);
+    context.moveTo(x + x1 * width, y + y1 * height);
+    context.lineTo(x + x2 * width, y + y2 * height);
+  }
+  if (!ellipse.hasAttribute("hidden")) {
+    const [cx, cy, rx, ry] = shares(ellipse, ["cx", "cy", "rx", "ry"]);
+    const radii = [rx * width, ry * height];
+    context.ellipse(x + cx * width, y + cy * height, ...radii, 0, 0, 2 * Math.PI);
+  }
+  context.stroke();
+}
+
 // Three lines below the pictures, condensed where they are too long.
 function writeCaption(context, width, height) {
   context.font = FONT;
@@ -79,6 +99,8 @@ function writeCaption(context, width, height) {
     x += 32 + context.measureText(kind).width;
   }
   const window_ = `window ${state.width} / ${state.level} HU`;
-  const parts = [legendKinds().length ? legendNote() : "", window_].filter(Boolean);
+  const slab = state.slab ? `slab ${state.slabKind} ${state.slab} mm` : "";
+  const note = legendKinds().length ? legendNote() : "";
+  const parts = [note, window_, slab, describeMeasure()].filter(Boolean);
   context.fillText(parts.join(" · "), x, height + 58, Math.max(1, width - x));
 }

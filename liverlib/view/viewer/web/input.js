@@ -40,8 +40,7 @@ function listenToView(view) {
 function listenToDrags(view) {
   let drag = null; // what follows the pointer while a button is down
   const isPinched = listenToTouch(view, () => {
-    drag?.end?.();
-    if (drag?.paints) undo();
+    if (drag?.end?.()) undo();
     drag = null;
   });
   view.frame.addEventListener("pointerdown", (event) => {

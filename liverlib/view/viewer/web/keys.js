@@ -1,6 +1,7 @@
 // Keys.
 
 import { EDIT_KEYS, withControl } from "./edit/panel.js";
+import { arrange } from "./layout.js";
 import { MEASURES, measureAtCrosshair } from "./look/measuring.js";
 import { followCrosshair, zoomIn, zoomOff, zoomOut } from "./look/zoom.js";
 import { goTo, shift, step, toLargest, toTumour, togglePlay } from "./navigation.js";
@@ -34,9 +35,9 @@ const KEYS = {
   o: () => change({ hidden: !state.hidden }),
   c: () => change({ cross: !state.cross }),
   " ": togglePlay,
-  1: () => change({ active: PLANE_NAMES[0] }),
-  2: () => change({ active: PLANE_NAMES[1] }),
-  3: () => change({ active: PLANE_NAMES[2] }),
+  1: () => activate(PLANE_NAMES[0]),
+  2: () => activate(PLANE_NAMES[1]),
+  3: () => activate(PLANE_NAMES[2]),
 };
 
 const SHIFTED = {
@@ -45,6 +46,11 @@ const SHIFTED = {
   ArrowDown: () => shift(0, 1),
   ArrowLeft: () => shift(-1, 0),
 };
+
+function activate(plane) {
+  change({ active: plane, layout: state.layout === "three" ? "three" : plane });
+  arrange();
+}
 
 export function listenToKeys() {
   document.addEventListener("keydown", onKey);

@@ -1,7 +1,7 @@
 // The text around the pictures: what lies at the crosshair, what a slice holds, what colours mean.
 
 import { KINDS } from "./paint.js";
-import { facts, state, volume } from "./state.js";
+import { averaged, comparesRows, facts, state, volume } from "./state.js";
 import { countKinds } from "./strip.js";
 import { PLANES, voxelIndex } from "./volume.js";
 
@@ -9,15 +9,21 @@ const CLASSES = ["background", "liver", "tumour"];
 
 function hounsfield(level) {
   const [first, last] = [facts.levels[0], facts.levels[255]];
-  if (level === 0) return `≤ ${first} HU`;
-  if (level === 255) return `≥ ${last} HU`;
+  const unit = averaged ? "HU of averages" : "HU";
+  if (level === 0) return `≤ ${first} ${unit}`;
+  if (level === 255) return `≥ ${last} ${unit}`;
   const [before, hu, after] = facts.levels.slice(level - 1, level + 2);
-  return `${hu} ± ${Math.max(hu - before, after - hu) / 2} HU`;
+  return `${hu} ± ${Math.max(hu - before, after - hu) / 2} ${unit}`;
 }
 
-// In voxels of the scan, which has more of them where the page is averaged down or cropped.
-function scanVoxel() {
-  return state.at.map((i, axis) => facts.origin[axis] + i * facts.factor[axis]);
+// In voxels of the scan, which has more of them where the page is averaged down or cropped: the
+// middle of the block, or the lower one of two.
+export function scanVoxel() {
+  const { origin, factor, scan } = facts;
+  return state.at.map((i, axis) => {
+    const middle = origin[axis] + i * factor[axis] + Math.floor((factor[axis] - 1) / 2);
+    return Math.min(scan.shape[axis] - 1, middle);
+  });
 }
 
 function millimetres() {
@@ -30,6 +36,7 @@ function millimetres() {
 export function readOut() {
   const i = voxelIndex(volume, state.at);
   const parts = [`voxel ${scanVoxel().join(", ")}`, millimetres(), hounsfield(volume.levels[i])];
+  if (volume.second) parts.push(`${facts.second}: ${hounsfield(volume.second[i])}`);
   if (facts.has.label) parts.push(`reference: ${CLASSES[volume.pairs[i] & 3]}`);
   if (facts.has.mask) parts.push(`prediction: ${CLASSES[volume.pairs[i] >> 2]}`);
   return parts.join(" · ");
@@ -50,6 +57,7 @@ export function legendKinds() {
 
 // What the painted classes belong to.
 export function legendNote() {
+  if (comparesRows()) return ""; // the rows are named
   const both = `${state.contour ? "dotted" : "filled"}: reference, line: prediction`;
   return { label: "reference", mask: "prediction", both, difference: "" }[state.show];
 }

@@ -5,9 +5,9 @@ import { makeBuffers, makePalette, paintLayers, paintSlice } from "./paint.js";
 import { drawMeasures } from "./look/measuring.js";
 import { levelTable, slabLevels, slabSlices } from "./look/slab.js";
 import { describeSlice, readOut } from "./readout.js";
-import { compares, facts, state, volume } from "./state.js";
+import { comparesRows, facts, state, volume } from "./state.js";
 import { BANDS } from "./strip.js";
-import { PLANES, PLANE_NAMES, pointOfVoxel, sideLetters, sliceWalk } from "./volume.js";
+import { PLANES, PLANE_NAMES, pointOfVoxel, sideLetters, sliceWalk, volumeOfRow } from "./volume.js";
 
 export const views = [];
 let paint = null; // layers of each row and palette, kept while only the crosshair moves
@@ -35,6 +35,14 @@ function makeView(plane, row) {
   root.setAttribute("aria-label", `${plane} view${row ? ", second row" : ""}`);
   byId(row ? "second-views" : "views").append(root);
   return { plane, row, root, frame, name, sides, slider, strip, ...parts };
+}
+
+// After a click of the pointer on a control: keys, Enter too, are the active plane's again. Who
+// pressed it by a key stays there.
+export function focusActive(click) {
+  if (!click.detail) return;
+  const { slider } = views.find(({ plane }) => plane === state.active);
+  slider.focus({ preventScroll: true });
 }
 
 function makePicture(plane) {
@@ -74,7 +82,7 @@ export function draw() {
     if (view.root.hidden) continue;
     const slice = state.at[PLANES[view.plane].through];
     const walk = sliceWalk(volume, view.plane, slice, state.radiological);
-    const held = view.row && volume.second ? { ...volume, levels: volume.second } : volume;
+    const held = volumeOfRow(volume, view.row);
     const layers = paint.layers[view.row];
     paintSlice(held, walk, layers, paint.palette, view.buffers, slabOf(held, view, slice));
     view.context.putImageData(view.image, 0, 0);
@@ -96,8 +104,8 @@ function slabOf(held, view, slice) {
 
 function choosePaint() {
   const layers = [0, 1].map((row) => {
-    const aside = compares && facts.second === null && state.side;
-    return volume.pairs ? paintLayers(aside ? { ...state, show: row ? "mask" : "label" } : state) : [];
+    const options = comparesRows() ? { ...state, show: row ? "mask" : "label" } : state;
+    return volume.pairs ? paintLayers(options) : [];
   });
   return { layers, palette: makePalette(state, facts.levels, facts.colours) };
 }

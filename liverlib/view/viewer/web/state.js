@@ -2,10 +2,12 @@
 
 export const facts = JSON.parse(document.getElementById("facts").textContent);
 export const compares = facts.has.label && facts.has.mask;
+export const averaged = facts.factor.some((factor) => factor > 1); // also on the scan's grid
 
 export const state = {
   at: facts.start.slice(), // the crosshair, in voxels of this page
-  active: "axial", // the plane that keys, wheel and play move
+  // The plane that keys, wheel and play move.
+  active: facts.layout === "three" ? "axial" : facts.layout,
   layout: facts.layout,
   width: facts.window[0],
   level: facts.window[1],
@@ -24,7 +26,7 @@ export const state = {
   solidShown: false, // the pane of surfaces
   slab: 0, // mm; 0 for one slice
   slabKind: "mean",
-  measure: null, // the last ruler or ellipse
+  measure: null, // the last ruler or ellipse, of a row of views
   armed: false, // whether the wheel moves slices
   editing: false,
   tool: "look",
@@ -37,6 +39,11 @@ export const state = {
   high: 200,
   editNote: "", // why a tool did nothing
 };
+
+// Whether the two rows show the reference and the prediction.
+export function comparesRows() {
+  return compares && facts.second === null && state.side;
+}
 
 export const volume = {}; // as volume.makeVolume makes it; empty until it is decoded
 

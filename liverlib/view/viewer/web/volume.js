@@ -56,6 +56,11 @@ function countPairs(shape, pairs) {
   return counts;
 }
 
+// The volume with the levels that a row of views shows: of the second scan, if there is one.
+export function volumeOfRow(volume, row) {
+  return row && volume.second ? { ...volume, levels: volume.second } : volume;
+}
+
 export function voxelIndex(volume, at) {
   return at.reduce((sum, value, axis) => sum + value * volume.stride[axis], 0);
 }

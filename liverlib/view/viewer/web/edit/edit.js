@@ -7,11 +7,16 @@ const STEPS = 200;
 
 export class Edit {
   constructor(volume, shift) {
-    Object.assign(this, { volume, shift, steps: [], done: 0, open: null });
+    Object.assign(this, { volume, shift, steps: [], done: 0, open: null, dropped: null });
   }
 
   classOf(index) {
     return (this.volume.pairs[index] >> this.shift) & 3;
+  }
+
+  // What the classes are now, to be compared: the last step that is done.
+  get version() {
+    return this.steps[this.done - 1] ?? this.dropped;
   }
 
   // Begins a step; what is put from now on is undone at once. `note` is kept with it.
@@ -35,7 +40,7 @@ export class Edit {
     if (!changes.length) return false;
     this.steps.length = this.done;
     this.steps.push({ runs: runsOf(changes), note });
-    if (this.steps.length > STEPS) this.steps.shift();
+    if (this.steps.length > STEPS) this.dropped = this.steps.shift();
     this.done = this.steps.length;
     return true;
   }

@@ -18,7 +18,8 @@ export function fill(edit, start, of, rule, plane) {
   if (!voxels.length) return `This is ${of} already: point at a hole in it.`;
   if (atEdge) return `This hole is open: no ${of} encloses it here.`;
   for (const index of voxels) putByRule(edit, index, rule);
-  return "";
+  const { changes } = edit.open;
+  return changes.length ? "" : "No voxel of this hole may change: see inside liver only and HU.";
 }
 
 // Takes a piece away: a tumour that touches liver becomes liver, everything else background.

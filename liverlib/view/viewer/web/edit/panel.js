@@ -4,13 +4,19 @@ import { byId } from "../dom.js";
 import { applyTool, interpolateSlices } from "./pointer.js";
 import { saveMask } from "./save.js";
 import { redo, session, undo } from "./session.js";
+import { focusActive } from "../slice-view.js";
 import { change, state } from "../state.js";
 
 export const TOOLS = ["look", "brush", "eraser", "fill", "smooth", "delete", "relabel"];
 export const RADII = [1, 40]; // mm
 
 export function listenToPanel() {
-  for (const tool of TOOLS) byId(`tool-${tool}`).addEventListener("click", () => change({ tool }));
+  for (const tool of TOOLS) {
+    byId(`tool-${tool}`).addEventListener("click", (event) => {
+      change({ tool });
+      focusActive(event);
+    });
+  }
   byId("of").addEventListener("change", () => change({ of: byId("of").value }));
   byId("radius").addEventListener("input", () => resize(Number(byId("radius").value)));
   for (const id of ["solid", "inside", "ranged"]) {

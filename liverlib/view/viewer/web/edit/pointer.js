@@ -20,16 +20,16 @@ export function voxelUnder(view, event) {
   return voxelAtPoint(volume, view.plane, state.at, point, state.radiological);
 }
 
-// What follows the pointer while its button is down.
+// What follows the pointer while its button is down; `end` returns whether a step was stored.
 export function toolDrag(view) {
   if (!STROKES.includes(state.tool)) {
-    let used = false;
+    let [used, stored] = [false, false];
     return Object.assign((event) => {
       if (used) return;
       used = true;
       moveTo(voxelUnder(view, event));
-      applyTool(view.plane);
-    }, { end() {} });
+      stored = applyTool(view.plane);
+    }, { end: () => stored });
   }
   const stroke = beginStroke(view.plane);
   const follow = (event) => {
@@ -38,30 +38,32 @@ export function toolDrag(view) {
     moveTo(voxel);
     placeRing(view, voxel);
   };
-  return Object.assign(follow, { paints: true, end: () => endStep() });
+  return Object.assign(follow, { end: () => endStep() });
 }
 
-// A stroke: called with voxel after voxel, it leaves no gaps.
+// A stroke: called with voxel after voxel, it leaves no gaps. Where its step was ended meanwhile
+// (by a key, or by another finger), it goes on in a new one.
 function beginStroke(plane) {
-  const { edit } = session;
   const erases = state.tool === "eraser";
   const rule = ruleOf(erases);
   const rows = brushRows(facts.affine, state.radius, state.solid ? null : plane);
   const slice = state.at[PLANES[plane].through];
-  edit.begin({ paints: !erases, of: state.of, plane, slice });
+  const note = { paints: !erases, of: state.of, plane, slice };
+  session.edit.begin(note);
   let last = null;
   return (voxel) => {
+    const { edit } = session;
+    if (!edit.open) edit.begin(note);
     for (const at of last ? voxelsBetween(last, voxel) : [voxel]) stamp(edit, rows, at, rule);
     last = voxel;
   };
 }
 
-// The chosen tool, once, at the crosshair.
+// The chosen tool, once, at the crosshair. Returns whether a step was stored.
 export function applyTool(plane = state.active) {
   if (STROKES.includes(state.tool)) {
     beginStroke(plane)(state.at);
-    endStep();
-    return;
+    return endStep();
   }
   const start = voxelIndex(volume, state.at);
   const flat = state.solid ? null : plane;
@@ -71,7 +73,7 @@ export function applyTool(plane = state.active) {
     delete: (edit) => deletePiece(edit, start),
     relabel: (edit) => relabelPiece(edit, start),
   };
-  if (state.tool in tools) takeStep(tools[state.tool]);
+  return state.tool in tools && takeStep(tools[state.tool]);
 }
 
 export function interpolateSlices() {

@@ -3,13 +3,15 @@
 import { byId } from "../dom.js";
 import { Edit } from "./edit.js";
 import { copyPart, emptyPart, inflate, tightened } from "./mask-file.js";
+import { scanVoxel } from "../readout.js";
 import { change, facts, state, volume } from "../state.js";
 import { fromBase64, makeVolume } from "../volume.js";
 
 const SAME = [...Array(16).keys()];
 
-// `given`: the classes that came with the page; `unsaved`: corrections are in this page alone.
-export const session = { edit: null, given: null, unsaved: false };
+// `given`: the classes that came with the page; `saved`: the edit's version that was
+// saved or sent last.
+export const session = { edit: null, given: null, saved: null };
 const followers = []; // called after each step, and after each undo and redo
 
 export function onEdited(follow) {
@@ -39,7 +41,8 @@ function onScanGrid() {
   const columns = Uint32Array.from({ length: nx }, (_, x) => within(x, 0));
   const [levels, second] = [volume.levels, volume.second].map((held) => held && repeated(held));
   const { shape, spacing, affine } = scan;
-  state.at = state.at.map((i, axis) => i * factor[axis] + Math.floor((factor[axis] - 1) / 2));
+  state.at = scanVoxel();
+  state.measure = null; // its points are voxels of the page as it was
   Object.assign(facts, { shape, spacing, affine, origin: [0, 0, 0], factor: [1, 1, 1] });
   return { levels, second };
 
@@ -84,20 +87,26 @@ export function replaceMask(part) {
   const pairs = volume.pairs.map((pair, i) => (pair & keep) | (own[i] << edit.shift));
   Object.assign(volume, makeVolume(volume.shape, volume.levels, pairs));
   session.edit = new Edit(volume, edit.shift);
+  session.saved = null;
   told("");
-  session.unsaved = false;
 }
 
-// One step: `act` changes voxels, and may return the text that says why it did not.
+export function isUnsaved() {
+  return session.edit !== null && session.edit.version !== session.saved;
+}
+
+// One step: `act` changes voxels, and may return the text that says why it did not. Returns whether
+// the step was stored.
 export function takeStep(act, note) {
   session.edit.begin(note);
   const text = act(session.edit) ?? "";
-  endStep(text);
+  return endStep(text);
 }
 
 export function endStep(text = "") {
-  session.edit.end();
+  const stored = session.edit.end();
   told(text);
+  return stored;
 }
 
 export function undo() {
@@ -109,7 +118,6 @@ export function redo() {
 }
 
 function told(text) {
-  if (!text) session.unsaved = session.edit.done > 0;
   change({ editNote: text });
   for (const follow of followers) follow();
 }

@@ -2,8 +2,8 @@
 
 import { byId } from "../dom.js";
 import { ellipseOf, lengthMm } from "./measures.js";
-import { change, facts, state, volume } from "../state.js";
-import { PLANES, isMirrored, voxelAtPoint } from "../volume.js";
+import { averaged, change, facts, state, volume } from "../state.js";
+import { PLANES, isMirrored, volumeOfRow, voxelAtPoint } from "../volume.js";
 
 export const MEASURES = ["ruler", "ellipse"];
 
@@ -24,20 +24,20 @@ export function measureDrag(view) {
   const follow = (event) => {
     const to = pointUnder(view, event);
     from ??= to;
-    measure(view.plane, from, to);
+    measure(view, from, to);
   };
   return Object.assign(follow, { end() {} });
 }
 
-function measure(plane, from, to) {
-  change({ measure: { kind: state.tool, plane, from, to } });
+function measure({ plane, row }, from, to) {
+  change({ measure: { kind: state.tool, plane, row, from, to } });
 }
 
 // By keys: the first time where it begins, the second time where it ends, at the crosshair.
 export function measureAtCrosshair() {
   const { measure: last, active: plane, at } = state;
   const open = last && last.open && last.plane === plane;
-  measure(plane, open ? last.from : at.slice(), at.slice());
+  measure({ plane, row: 0 }, open ? last.from : at.slice(), at.slice());
   state.measure.open = !open;
 }
 
@@ -50,10 +50,12 @@ export function describeMeasure() {
     return known ? `ruler: ${mm.toFixed(1)} mm` : "ruler: mm unknown";
   }
   const { n, mean, sd, mm2 } = ellipseOf(
-    volume, facts.levels, facts.affine, last.plane, last.from, last.to);
-  if (!n) return "ellipse: no voxel inside";
+    volumeOfRow(volume, last.row), facts.levels, facts.affine, last.plane, last.from, last.to);
+  const name = facts.second === null ? "" : ` in ${last.row ? facts.second : facts.title}`;
+  if (!n) return `ellipse${name}: no voxel inside`;
   const area = known ? `, ${(mm2 / 100).toFixed(2)} cm²` : "";
-  return `ellipse: mean ${mean.toFixed(1)} HU, SD ${sd.toFixed(1)}${area}, ${n} voxels`;
+  const hu = `mean ${mean.toFixed(1)} HU, SD ${sd.toFixed(1)}${averaged ? " of averages" : ""}`;
+  return `ellipse${name}: ${hu}${area}, ${n} voxels`;
 }
 
 // Outlines, in the slice where they were made.
