@@ -59,8 +59,9 @@ def in_processes(
 def _submitted(
     pool: Executor, work: Callable[..., _Result], calls: Sequence[tuple], title: str
 ) -> Iterator[_Result]:
-    futures = [pool.submit(work, *arguments) for arguments in calls]
+    futures: list[Future[_Result]] = []
     try:
+        futures.extend(pool.submit(work, *arguments) for arguments in calls)
         for future in tqdm(futures, title):
             yield future.result()
     except BrokenExecutor as error:

@@ -20,7 +20,7 @@ DATASET_LAYOUTS = """\
   nnU-Net   imagesTr/liver_3_0000.nii.gz   labelsTr/liver_3.nii.gz
   LiTS      volume-3.nii[.gz]              segmentation-3.nii[.gz]   (in any subfolder)"""
 STREAMED = "cubesTr"  # the folder of notes, one for each case that was streamed into cubes
-_LITS_FILE = re.compile(r"(volume|segmentation)-(\d+)\.nii(\.gz)?")
+_LITS_FILE = re.compile(r"(volume|segmentation)-(\d+)\.nii(\.gz)?", re.IGNORECASE)
 Named = dict[str, Path]  # files by the name of their case
 
 
@@ -171,8 +171,12 @@ def note_streamed(folder: Path, name: str, files: Sequence[str], sha256: Sequenc
 
 def _candidates(folder: Path) -> Iterator[tuple[str, Path, list[Path]]]:
     """Layout, folder and, for LiTS, the files of each dataset in the folder or below it."""
-    loose: list[Path] = []
-    for path, folders, files in os.walk(folder):
+    loose, visited = list[Path](), set[str]()
+    for path, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(path)) in visited:  # by another link, or the same again
+            folders.clear()
+            continue
+        visited.add(real)
         if {"imagesTr", "imagesTs", STREAMED} & set(folders):
             yield "MSD or nnU-Net", Path(path), []
         inside = ("imagesTr", "imagesTs", "labelsTr", STREAMED)
@@ -206,7 +210,8 @@ def _split_folders(folder: Path) -> tuple[str, list[Case]]:
         replace(case, sha256=notes.pop(case.name).sha256) if case.name in notes else case
         for case in cases
     ] + list(notes.values())
-    cases += [Case(name, path, None, lits.patient(name)) for name, path in unlabelled.items()]
+    names = unlabelled.keys() - images  # a labelled case has its name alone
+    cases += [Case(name, unlabelled[name], None, lits.patient(name)) for name in names]
     if any(volume_name(case.image) == f"{case.name}_0000" for case in cases):
         return "nnU-Net", cases
     return "MSD (resized: Task03_Liver_rs)" if folder.name == "Task03_Liver_rs" else "MSD", cases
@@ -216,12 +221,9 @@ def _without_unfinished(folder: Path, images: Named, labels: Named) -> tuple[Nam
     """Images and labels without those whose other half is still in the download's hidden folder."""
     parts = folder.glob(".download/*Tr/*.nii*")
     unfinished = {re.sub(r"_0000$", "", volume_name(part)) for part in parts}
-    unfinished &= set(images) ^ set(labels)
-
-    def finished(files: Named) -> Named:
-        return {name: path for name, path in files.items() if name not in unfinished}
-
-    return finished(images), finished(labels)
+    for name in unfinished & (images.keys() ^ labels.keys()):
+        (images if name in images else labels).pop(name)
+    return images, labels
 
 
 def _lits(files: list[Path]) -> tuple[str, list[Case]]:
@@ -229,7 +231,7 @@ def _lits(files: list[Path]) -> tuple[str, list[Case]]:
     by_kind: dict[str, list[tuple[str, Path]]] = {"volume": [], "segmentation": []}
     for path in files:
         if match := _LITS_FILE.fullmatch(path.name):
-            by_kind[match[1]].append((f"volume-{match[2]}", path))
+            by_kind[match[1].lower()].append((f"volume-{match[2]}", path))
     return "LiTS", _paired(_by_name(by_kind["volume"]), _by_name(by_kind["segmentation"]))
 
 

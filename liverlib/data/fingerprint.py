@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from liverlib.core.arrays import components
+from liverlib.core.arrays import find_pieces
 from liverlib.core.errors import LiverlibError
 from liverlib.core.parallel import in_processes
 from liverlib.core.text import table
@@ -120,7 +120,7 @@ def _row(name: str, grid: Grid, classes: np.ndarray | None) -> Row:
     liver, tumour = int((classes >= 1).sum()), int((classes == 2).sum())
     return row | {
         "liver_ml": liver * grid.voxel_ml,
-        "tumours": components(classes == 2)[1],
+        "tumours": len(find_pieces(classes, 2).sizes),
         "tumour_ml": tumour * grid.voxel_ml,
         "burden": tumour / liver if liver else float("nan"),
     }

@@ -20,9 +20,11 @@ class SplitSettings(CheckedSettings):
     """Which patients are trained on, which steer the training, and which are scored."""
 
     validation: float = setting(
-        0.08, "fraction of the patients that steer the training", low=0, high=1
+        0.08, "fraction of the patients that steer the training; at least one", low=0, high=1
     )
-    test: float = setting(0.16, "fraction of the patients kept apart to be scored", low=0, high=1)
+    test: float = setting(
+        0.16, "fraction of the patients kept apart to be scored; at least one", low=0, high=1
+    )
     seed: int = setting(0, "seed of the shuffle", low=SEEDS[0], high=SEEDS[1])
     folds: int = setting(
         0,
@@ -117,9 +119,10 @@ def _shuffled(cases: Iterable[Case], seed: int) -> list[str]:
 def _check_enough(order: list[str], validation: int, test: int) -> None:
     """Raises `LiverlibError` where no patient is left to train on."""
     if len(order) <= validation + test:
+        advice = ", or ask for fewer" if len(order) > 2 else ": a run needs 3 patients or more"
         raise LiverlibError(
             f"{len(order)} patients cannot give {validation} to validate, {test} to test and "
-            "some to train on. Add cases, or ask for fewer."
+            f"some to train on. Add cases{advice}."
         )
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,17 @@ def check_sizes(settings: RunSettings) -> None:
     for stage in STAGES:
         train = getattr(settings, stage)
         if train.epochs:
-            network = initial_network(settings.init, stage)
-            divisor, size = network.divisor if network else train.divisor, settings.cube.size
+            if network := initial_network(settings.init, stage):
+                train = replace(train, **network.shape)
+            size, patch_size = settings.cube.size, train.patch_size
             allowed = (
-                f"a multiple of {divisor}, for the network of the {stage} stage "
-                f"({stage}.block_size, and halved at each further level of {stage}.channels)"
+                f"a multiple of {train.divisor}, at least {train.least_edge}, for the network of "
+                f"the {stage} stage ({stage}.block_size, and halved at each further level of "
+                f"{stage}.channels)"
             )
-            require(size % divisor == 0, "--cube.size", size, allowed)
-            edge = min(train.patch_size, size)
-            require(edge % divisor == 0, f"--{stage}.patch_size", train.patch_size, allowed)
+            require(train.fits(size), "--cube.size", size, allowed)
+            edge = min(patch_size or size, size)
+            require(train.fits(edge), f"--{stage}.patch_size", patch_size, allowed)
 
 
 def check_cases(parts: Mapping[str, Sequence[Case]], cubes: Path, notes: Path, data: Path) -> None:

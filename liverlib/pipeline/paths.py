@@ -59,15 +59,18 @@ def phantoms(settings: PhantomSettings | None = None, workers: int | None = None
     return find_cases(write_phantoms(folder, settings, workers))
 
 
-def weights_digests(**named: str | Path | None) -> dict[str, str]:
-    """The SHA-256 of each file of weights; "pretrained" names those that come with liverlib."""
-    if not any(named.values()):
-        return {}
-    from liverlib.models.weights import PRETRAINED  # torch is imported when it is needed
+def weights_digests(weights: str | Path | None, init: str) -> dict[str, str]:
+    """The SHA-256 of the files that predict (`weights`, and what lies beside it) and of `init`.
 
-    paths = {
-        key: PRETRAINED if file == "pretrained" else Path(file)
-        for key, file in named.items()
-        if file
-    }
+    "pretrained" names the weights that come with liverlib.
+    """
+    if not (weights or init):
+        return {}
+    from liverlib.inference.segmenter import files_of  # torch is imported when it is needed
+    from liverlib.models.weights import PRETRAINED
+
+    paths = {"init": PRETRAINED if init == "pretrained" else Path(init)} if init else {}
+    if weights:
+        paths["weights"], *beside = files_of(weights)
+        paths |= {f"weights{path.suffixes[-2]}": path for path in beside}  # weights.fine
     return {f"{key}_sha256": sha256_of(path) for key, path in paths.items() if path.is_file()}

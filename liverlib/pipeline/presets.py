@@ -102,6 +102,6 @@ def _shorter(train: TrainSettings) -> TrainSettings:
         train,
         epochs=min(train.epochs, 3),
         steps=train.steps and 40,
-        patch_size=train.patch_size and 32,
+        patch_size=train.patch_size and max(32, train.least_edge),
         compile=False,
     )

@@ -18,7 +18,7 @@ from liverlib.core.settings import digest, to_dict
 from liverlib.data.cases import Case, find_cases, labelled, present
 from liverlib.data.splits import split_by
 from liverlib.io.nifti import read_label
-from liverlib.preprocessing.cache import contents, prepare
+from liverlib.preprocessing.cache import contents, prepare, stat_of
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings
 from liverlib.synthesis.phantom.phantom import PHANTOM_VERSION
 
@@ -163,6 +163,7 @@ class Run:
         only the cubes of a test case are there.
         """
         from liverlib.evaluation.summary import Summary
+        from liverlib.inference.segmenter import files_of
 
         from .scoring import machine, score_cases  # matplotlib is imported when it is needed
 
@@ -170,7 +171,7 @@ class Run:
         weights = self.weights or self.folder / "weights.safetensors"
         cases = present(self.parts["test"])  # to be said before the training and not after it
         segmenter = self.segmenter()
-        if not path.is_file() or is_newer(weights, path):
+        if not path.is_file() or any(is_newer(file, path) for file in files_of(weights)):
             with self._timed("scoring"):
                 summary = score_cases(cases, segmenter, self.folder)
             about = {"data": self.source, "phantoms": self.data is None, "seconds": self.seconds}
@@ -211,7 +212,7 @@ class Run:
         """What decides the results, and so the run's name; files by their sizes and times, or by
         their content where that is known, so that fetching a scan makes no other run."""
         described = {**to_dict(self.settings), "phantom_version": PHANTOM_VERSION}
-        described |= weights_digests(weights=self.weights, init=self.settings.init)
+        described |= weights_digests(self.weights, self.settings.init)
         if self.settings.synthesis.count:
             from liverlib.synthesis.generator import GENERATOR_VERSION
             from liverlib.synthesis.label_maps import LABEL_MAP_VERSION
@@ -221,9 +222,10 @@ class Run:
                 "generator_version": GENERATOR_VERSION,
             }
         if self.data:
-            known = [contents(case, self._cubes) for case in self.cases if case.sha256]
-            files = [file for case in self.cases if not case.sha256 for file in case.files]
-            stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+            cases = [case for case in self.cases if case.label]
+            known = [contents(case, self._cubes) for case in cases if case.sha256]
+            files = [file for case in cases if not case.sha256 for file in case.files]
+            stats = [(str(file), *stat_of(file)[:2]) for file in files]
             files_digest = digest([*known, *stats])
             described |= {"phantom": None, "phantom_version": None, "files": files_digest}
         return described

@@ -42,7 +42,7 @@ def body_box(scan: Volume, threshold: float = -300, margin_mm: float = 5) -> Box
 
 def liver_box(liver: np.ndarray, spacing: Spacing) -> Box | None:
     """The box around a mask (X, Y, Z; or classes) and `MARGIN_MM` more; None where it is empty."""
-    highest = max_projection(liver.view(np.uint8))
+    highest = max_projection(liver.view(np.uint8) if liver.itemsize == 1 else liver != 0)
     if not highest.any():
         return None
     x, y = used(highest.T), used(highest)

@@ -49,8 +49,9 @@ def prepare(
     known = {case: _known(case, settings, folder) for case in cases}
     paths = {case: path for case, path in known.items() if path}
     missing = [case for case in known if case not in paths]
-    if present(missing):
-        write_json(folder_of(settings, folder) / "settings.json", to_dict(settings))
+    kept = folder_of(settings, folder) / "settings.json"
+    if present(missing) and not kept.is_file():
+        write_json(kept, to_dict(settings))
     bad = []
     calls = [(case, settings, folder) for case in missing]
     for case, outcome in zip(missing, in_processes(_outcome, calls, workers, "cubes"), strict=True):
@@ -141,11 +142,11 @@ def _outcome(case: Case, settings: CubeSettings, folder: Path) -> Path | Liverli
 
 def cube_of(case: Case, settings: CubeSettings, folder: Path) -> Path:
     """The cached cube of one case, made where it is missing; raises for a bad case."""
-    before = [_stat(file) for file in case.files]
+    before = [stat_of(file) for file in case.files]
     path = _path(case, settings, folder, contents(case, folder))
     if not _intact(path):
         to_cube(*case.read(), settings).save(path)
-    if [_stat(file) for file in case.files] != before:
+    if [stat_of(file) for file in case.files] != before:
         path.unlink()
         raise LiverlibError(f"{case.image}: changed while it was read. Run the step again.")
     return path
@@ -184,7 +185,8 @@ def _intact(path: Path) -> bool:
     except LiverlibError as error:
         warnings.warn(f"{error}", stacklevel=2)
         return False
-    path.touch()  # when it was last used, for `prune`
+    with suppress(OSError):  # a cache that others keep
+        path.touch()  # when it was last used, for `prune`
     return True
 
 
@@ -199,20 +201,24 @@ def _content(file: Path, folder: Path) -> str:
         return note.read_text("utf-8")
     with open(file, "rb") as opened:
         content = hashlib.file_digest(opened, "sha256").hexdigest()
-    if time.time_ns() - max(_stat(file)[1:3]) > FRESH:
-        with atomic(note) as temporary:
+    if time.time_ns() - max(stat_of(file)[1:3]) > FRESH:
+        with suppress(CannotWrite), atomic(note) as temporary:
             temporary.write_text(content, "utf-8")
     return content
 
 
 def _note(file: Path, folder: Path) -> Path:
-    return folder / NOTES / digest([str(file.resolve()), *_stat(file)])
+    return folder / NOTES / digest([str(file.resolve()), *stat_of(file)])
 
 
-def _stat(file: Path) -> tuple[int, int, int, int]:
-    """Size, times of content and of inode (which no tool sets back), and inode."""
+def stat_of(file: Path) -> tuple[int, int, int, int]:
+    """Size, times of content and of inode (which no tool sets back), and inode.
+
+    Raises `LiverlibError` where there is no such file, as behind a link to what was not fetched.
+    """
     try:
         stat = file.stat()
     except OSError as error:
-        raise LiverlibError(f"{file}: cannot be read ({error.strerror}).") from error
+        advice = " Fetch it first, with `datalad get` for instance." if file.is_symlink() else ""
+        raise LiverlibError(f"{file}: cannot be read ({error.strerror}).{advice}") from error
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

@@ -48,8 +48,8 @@ def train(
 
     After every epoch writes ``last.safetensors`` (to go on from), ``history.csv``, and, when it
     is the best so far by `quality`, ``weights.safetensors``, and prints a line. Raises
-    `LiverlibError` where the network's levels do not divide the patches, the loss is no longer a
-    number, or memory does not hold one patch.
+    `LiverlibError` without `validation_cubes`, where the patches do not suit the network's levels,
+    the loss is no longer a number, or memory does not hold one patch.
 
     Args:
         source: what to learn from, such as a `PatchSampler` or `SyntheticScans`.
@@ -63,7 +63,7 @@ def train(
     >>> history = train(PatchSampler(cubes, settings), cubes, "results/mine", settings)
     """
     folder = Path(folder)
-    trainer = _started(source, folder, settings, init)
+    trainer = _started(source, validation_cubes, folder, settings, init)
     first, last = len(trainer.history), settings.epochs
     if first >= last:
         return _finished(folder, trainer)
@@ -97,15 +97,21 @@ def train(
 
 
 def _started(
-    source: BatchSource, folder: Path, settings: TrainSettings, init: UNet3D | None
+    source: BatchSource,
+    validation_cubes: Sequence[Path],
+    folder: Path,
+    settings: TrainSettings,
+    init: UNet3D | None,
 ) -> Trainer:
     """A new trainer, or the one that an earlier call left in the folder."""
+    needed = "one file or more: the best epoch is chosen by them"
+    require(len(validation_cubes) > 0, "validation_cubes", "", needed)
     if not source.lesions:
         settings = replace(settings, implants=0.0)  # nor is it to learn from synthetic ones
     trainer = Trainer(settings, source.edge, init, len(source))
-    divisor = trainer.network.divisor
-    allowed = f"a multiple of {divisor}, for this network"
-    require(source.edge % divisor == 0, "patch_size", source.edge, allowed)
+    train = trainer.settings
+    allowed = f"a multiple of {train.divisor}, at least {train.least_edge}, for this network"
+    require(train.fits(source.edge), "patch_size", source.edge, allowed)
     if (folder / "last.safetensors").exists():
         trainer.load(folder / "last.safetensors")
     return trainer

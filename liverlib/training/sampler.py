@@ -17,6 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from liverlib.core.arrays import components
+from liverlib.core.errors import LiverlibError
 from liverlib.core.random import shuffled_index
 
 from .settings import TrainSettings
@@ -45,7 +46,8 @@ class BatchSource(Protocol):
 class PatchSampler:
     """Random patches of cube files, of the settings' `patch_size` (0: whole cubes).
 
-    The files are mapped into memory, not read; only voxels of livers and lesions are kept.
+    The files are mapped into memory, not read; only voxels of livers and lesions are kept. Raises
+    `LiverlibError` for a cube without a label.
 
     >>> image, soft_labels = PatchSampler(cubes, settings).batch([0, 1])
     """
@@ -54,7 +56,7 @@ class PatchSampler:
         self.size, self.seed = settings.patch_size, settings.seed
         tumour, liver = settings.tumour_fraction, settings.liver_fraction
         self.fractions = [tumour, liver, max(0.0, 1 - tumour - liver)]  # 0.9 and 0.1: −3e-17
-        self.files = [safe_open(path, "pt") for path in paths]
+        self.files = [_opened(path) for path in paths]
         voxels = [_voxels(file, self.seed) for file in self.files]
         self.livers = [liver for liver, _ in voxels]
         self.lesions = [(n, lesion) for n, (_, lesions) in enumerate(voxels) for lesion in lesions]
@@ -103,9 +105,19 @@ def to_float(
 
 
 def whole_cube(path: Path) -> tuple[Tensor, Tensor]:
-    """A whole cube as a batch of one: image (1, 1, S, S, S) and soft labels (1, 2, S, S, S)."""
-    with safe_open(path, "pt") as file:
+    """A whole cube as a batch of one: image (1, 1, S, S, S) and soft labels (1, 2, S, S, S).
+
+    Raises `LiverlibError` for a cube without a label.
+    """
+    with _opened(path) as file:
         return file.get_tensor("image")[None, None], file.get_tensor("soft_labels")[None]
+
+
+def _opened(path: Path) -> safe_open:
+    file = safe_open(path, "pt")
+    if "soft_labels" not in set(file.keys()):
+        raise LiverlibError(f"{path}: has no label. Make the cubes of labelled cases.")
+    return file
 
 
 def _voxels(file: safe_open, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -73,6 +73,15 @@ class TrainSettings(CheckedSettings):
         """What the network's input must divide by: it halves blocks of voxels at each level."""
         return self.block_size * 2 ** (len(self.channels) - 1)
 
+    @property
+    def least_edge(self) -> int:
+        """Of the network's input: instance norm needs 2 voxels an axis at the lowest level."""
+        return self.divisor * (1 + self.norm)
+
+    def fits(self, edge: int) -> bool:
+        """Whether the network learns from patches, or cubes, of this edge."""
+        return edge % self.divisor == 0 and edge >= self.least_edge
+
 
 ROI_DEFAULTS = TrainSettings(  # in the liver's own cube tumours are not so rare
     epochs=13, tumour_fraction=0.33, liver_fraction=0.5, implants=0.5

@@ -89,8 +89,8 @@ class Trainer:
         norm = self.accelerator.clip_grad_norm_(
             self.network.parameters(), self.settings.clip or math.inf
         )
-        scaled = self.accelerator.scaler is not None  # it looks after its gradients itself
-        usable = math.isfinite(loss) and (scaled or math.isfinite(norm))
+        scaler = self.accelerator.scaler  # it looks after its gradients itself
+        usable = math.isfinite(loss) and (scaler is not None or math.isfinite(norm))
         if usable:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -98,6 +98,8 @@ class Trainer:
             self.refused = 0
         else:
             self.refused += 1
+            if scaler is not None:
+                scaler.update()  # which a step of the optimiser does otherwise
         self.optimizer.zero_grad()
         if self.refused == PATIENCE:
             raise LiverlibError(
@@ -124,7 +126,8 @@ class Trainer:
             torch.cuda.empty_cache()
             self.micro_batch //= 2
             self.accelerator.print(
-                f"Out of memory: {self.micro_batch} patches at once from here on, gradients summed."
+                f"Out of memory: {self.micro_batch} patches at once from here on. Gradients are "
+                "summed; the loss's Dice is taken over so many patches."
             )
 
     def _pieces(self, image: Tensor, soft_labels: Tensor) -> float:
@@ -144,7 +147,7 @@ class Trainer:
 
     def _too_large(self) -> str:
         divisor = self.network.divisor
-        smaller = max(divisor, int(self.edge * 0.8) // divisor * divisor)
+        smaller = max(self.settings.least_edge, int(self.edge * 0.8) // divisor * divisor)
         return (
             f"Out of memory with patches of {self.edge}³, {self.micro_batch} at once. Smaller ones "
             f"take half: --coarse.patch_size {smaller} --roi.patch_size {smaller}."

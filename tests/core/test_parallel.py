@@ -3,7 +3,8 @@ import os
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -25,6 +26,15 @@ def test_any_executor_serves():
 def test_a_killed_worker_is_reported():
     with pytest.raises(LiverlibError, match="cubes: a worker was killed"):
         list(in_processes(os._exit, [(1,), (2,)], 2, "cubes"))
+
+
+def test_a_worker_killed_while_work_is_still_submitted_is_reported():
+    class Broken(Executor):
+        def submit(self, *_):
+            raise BrokenProcessPool
+
+    with pytest.raises(LiverlibError, match="cubes: a worker was killed"):
+        list(in_processes(operator.add, [(1, 1), (2, 2)], Broken(), "cubes"))
 
 
 def test_a_script_without_a_main_part_is_told_what_it_lacks(tmp_path):

@@ -37,6 +37,19 @@ def test_nnunet_and_lits_layouts_are_found(tmp_path):
     assert find_cases(tmp_path / "b")[0].label.name == "segmentation-0.nii"
 
 
+def test_linked_folders_and_capital_letters_count_too(tmp_path):
+    linked = touch(tmp_path / "disk", "volume-0.nii", "segmentation-0.nii", "volume-1.NII.GZ")
+    data = touch(tmp_path / "data", "Segmentation-1.nii", "in/volume-2.nii", "segmentation-2.nii")
+    for name, to in {"batch": linked, "batch again": linked, "in/back": data}.items():
+        (data / name).symlink_to(to)
+    assert [case.name for case in find_cases(data)] == ["volume-0", "volume-1", "volume-2"]
+
+
+def test_a_scan_without_label_has_no_labelled_cases_name(tmp_path):
+    touch(tmp_path, *(f"{part}/c_0.nii.gz" for part in ("imagesTr", "labelsTr", "imagesTs")))
+    assert [case.image.parent.name for case in find_cases(tmp_path)] == ["imagesTr"]
+
+
 def test_mac_leftovers_are_passed_over(tmp_path):
     touch(tmp_path, "imagesTr/a.nii.gz", "imagesTr/._a.nii.gz", "labelsTr/a.nii.gz")
     assert len(find_cases(tmp_path)) == 1

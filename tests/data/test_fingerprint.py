@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -149,6 +150,21 @@ def test_a_case_is_described_by_shape_spacing_liver_and_tumours(tmp_path):
         "tumour_ml": pytest.approx(tumour),
         "burden": pytest.approx(tumour / liver, rel=0.02),
     }
+
+
+def test_tumours_are_counted_without_an_array_of_numbers(tmp_path):
+    label = np.zeros((160, 160, 160), np.uint8)
+    label[40:120, 40:120, 40:120] = 1
+    label[50:60, 50:60, 50:60] = label[80:90, 80:90, 80:90] = 2
+    paths = [tmp_path / f"{name}.nii.gz" for name in ("scan", "label")]
+    for path in paths:
+        write_volume(path, label, Grid.of(label.shape, np.eye(4)))
+    tracemalloc.start()
+    row = describe(Case("ct", *paths))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert row["tumours"] == 2
+    assert peak < 4 * label.size  # bytes; numbers alone would take so many
 
 
 def test_the_command_prints_it_and_leaves_a_plot(tmp_path, capsys, own_home):

@@ -64,6 +64,13 @@ def test_too_few_patients_are_an_error(tmp_path):
         split(some(4, tmp_path), 1, 1)
 
 
+def test_two_patients_are_too_few_whatever_the_fractions(tmp_path):
+    settings = SplitSettings(validation=0, test=0)
+    with pytest.raises(LiverlibError, match=r"Add cases: a run needs 3 patients or more\."):
+        split_by(some(4, tmp_path), settings)
+    assert [len(part) for part in split_by(some(6, tmp_path), settings).values()] == [2, 2, 2]
+
+
 def liver(numbers, name="liver_{}"):
     return [Case(name.format(n), None, None, lits.patient(name.format(n))) for n in numbers]
 

@@ -133,8 +133,10 @@ def test_streamed_cases_are_compared_by_their_files(tmp_path, capsys):
         (RunSettings(cube=CubeSettings(size=100)), "--cube.size 100: must be a multiple of 16"),
         (
             RunSettings(roi=TrainSettings(patch_size=40)),
-            "--roi.patch_size 40: must be a multiple of 16, for the network of the roi stage",
+            "--roi.patch_size 40: must be a multiple of 16, at least 32, for the network",
         ),
+        (RunSettings(roi=TrainSettings(patch_size=16)), r"--roi\.patch_size 16: .* at least 32"),
+        (RunSettings(cube=CubeSettings(size=16)), r"--cube\.size 16: .* at least 32"),
         (RunSettings(init="none.safetensors"), "none.safetensors: no such weights"),
     ],
 )

@@ -15,6 +15,8 @@ from liverlib.cli.main import main
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import write_json
 from liverlib.data.splits import SplitSettings
+from liverlib.inference.fine import fine_path
+from liverlib.inference.quality.calibration import calibration_path
 from liverlib.io.nifti import read_label, write_volume
 from liverlib.io.scan import read_scan
 from liverlib.io.volume import Grid
@@ -70,6 +72,24 @@ def test_weights_count_by_their_content(tmp_path):
     before = Run(starts).folder
     save_untrained(paths[0], "body", seed=2)
     assert Run(starts).folder != before
+
+
+def test_what_lies_beside_weights_counts_too(dataset, tmp_path):
+    """A fine stage changes the masks, a calibration the verdicts."""
+    weights = tmp_path / "w.safetensors"
+    save_untrained(weights, "body", "liver")
+    first = Run(data=dataset, weights=weights)
+    first.score()
+    metrics = first.folder / "metrics.json"
+    before = metrics.stat().st_mtime_ns
+    first.score()
+    assert metrics.stat().st_mtime_ns == before
+    save_untrained(fine_path(weights), "liver", size=64)
+    first.score()
+    assert metrics.stat().st_mtime_ns > before
+    with_fine = Run(data=dataset, weights=weights).folder
+    calibration_path(weights).write_text("{}")
+    assert len({first.folder, with_fine, Run(data=dataset, weights=weights).folder}) == 3
 
 
 def test_scores_of_weights_are_not_those_of_other_cases(dataset, tmp_path):
@@ -150,6 +170,24 @@ def test_a_run_of_that_name_with_other_settings_is_left_alone(dataset, capsys):
     assert run(dataset, "--roi.epochs", "3") == 2
     assert "a run of this name exists" in capsys.readouterr().err
     assert (home() / "results" / "first" / "settings.json").read_bytes() == before
+
+
+def test_a_scan_without_label_makes_no_other_run(dataset):
+    name = Run(data=dataset).folder.name
+    write_volume(dataset / "imagesTs" / "liver_9.nii.gz", simple_case(9)[0])
+    run = Run(data=dataset)
+    assert len(run.cases) == 6 and run.folder.name == name
+
+
+def test_a_link_to_what_was_not_fetched_says_so(dataset):
+    (dataset / "imagesTs").mkdir()
+    (dataset / "imagesTs" / "liver_9.nii.gz").symlink_to("nowhere")  # no run needs it
+    assert Run(data=dataset).folder
+    scan = dataset / "imagesTr" / "liver_1.nii.gz"
+    scan.unlink()
+    scan.symlink_to("nowhere")
+    with pytest.raises(LiverlibError, match=r"liver_1\.nii\.gz: .* Fetch it first.*datalad get"):
+        Run(data=dataset)
 
 
 def test_a_changed_label_makes_another_run(dataset):

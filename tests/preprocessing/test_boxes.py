@@ -33,6 +33,9 @@ def test_the_livers_box_has_a_margin_and_ends_at_the_scan():
     assert (z.start, z.stop) == (31, 40)  # 10 mm are three slices and a third
     for view in (liver, liver.astype(np.uint8) * 2, np.asfortranarray(liver)):
         assert liver_box(view, spacing) == (x, y, z)
+    for dtype in (np.int16, np.int64, np.float32):
+        for order in "CF":
+            assert liver_box(liver.astype(dtype, order=order), spacing) == (x, y, z)
     assert liver_box(liver[::-1], spacing)[0] == slice(60 - x.stop, 60 - x.start)
 
 

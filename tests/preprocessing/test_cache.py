@@ -1,5 +1,6 @@
 """The cache of cubes: each is recognised by its content, never stale, checked, shared, pruned."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -134,6 +135,13 @@ def test_a_scan_that_changes_while_it_is_read_gives_no_cube(cases, folder, monke
     assert not contents(folder)
 
 
+def test_a_link_to_what_was_not_fetched_says_so(cases, folder):
+    cases[0].image.unlink()
+    cases[0].image.symlink_to("nowhere")
+    with pytest.raises(LiverlibError, match=r"c0\.nii\.gz: .* Fetch it first.*datalad get"):
+        prepare(cases[:1], SETTINGS, folder)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_bad_case_is_reported_once_the_others_are_done(cases, folder, workers):
     cases[1].image.write_bytes(cases[1].image.read_bytes()[:500])
@@ -218,6 +226,17 @@ def test_processes_that_prepare_the_same_leave_whole_cubes(cases, tmp_path):
     cubes = [cube for group in groups for cube in group.cubes]
     assert len(cubes) == 8
     assert all(Cube.load(path).image.shape == (16, 16, 16) for path in cubes)
+
+
+def test_a_complete_cache_that_may_not_be_written_serves(cases, folder, monkeypatch):
+    paths = prepare(cases, SETTINGS, folder, workers=1)
+    wait_until_old(*cases)  # what they hold would be noted now
+
+    def refused(path, *_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "touch", refused)
+    assert prepare(cases, SETTINGS, folder, workers=1) == paths
 
 
 def test_the_cache_is_listed_and_pruned(cases, folder):

@@ -231,12 +231,15 @@ def _trainable(values: dict[str, Any], options: dict[str, str]) -> bool:
     for stage in STAGES:
         if values[f"{stage}.epochs"]:
             levels, block = len(values[f"{stage}.channels"]), values[f"{stage}.block_size"]
+            norm = values[f"{stage}.norm"]
             init = options.get("--init", PRESETS[options.get("--preset", "demo")].init)
             if init:
                 shape = inputs.initial_network("pretrained", stage).shape
                 levels, block = len(shape["channels"]), shape["block_size"]
+                norm = shape["norm"]
             divisor = block * 2 ** (levels - 1)
-            if size % divisor or min(values[f"{stage}.patch_size"], size) % divisor:
+            edge = min(values[f"{stage}.patch_size"] or size, size)
+            if size % divisor or edge % divisor or (norm and edge == divisor):
                 return False
     return True
 

@@ -117,10 +117,25 @@ def test_the_time_left_has_a_unit_that_suits_it(seconds, text):
     )
 
 
-def test_patches_that_the_network_cannot_halve_are_refused_at_once(cubes, tmp_path):
-    with pytest.raises(LiverlibError, match="patch_size 20: must be a multiple of 8"):
-        learn(cubes, tmp_path / "run", quick(patch_size=20))
+@pytest.mark.parametrize("size", [20, 8])
+def test_patches_that_the_network_cannot_halve_are_refused_at_once(cubes, tmp_path, size):
+    text = f"patch_size {size}: must be a multiple of 8, at least 16"
+    with pytest.raises(LiverlibError, match=text):
+        learn(cubes, tmp_path / "run", quick(patch_size=size))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_training_without_cubes_to_validate_with_is_refused_at_once(cubes, tmp_path):
+    with pytest.raises(
+        LiverlibError, match=r"validation_cubes \(empty\): must be one file or more"
+    ):
+        loop.train(PatchSampler(cubes, QUICK), [], tmp_path / "run", QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_norm_a_patch_may_have_one_voxel_at_the_lowest_level(cubes, tmp_path):
+    settings = quick(patch_size=8, norm=False, epochs=1, steps=1)
+    assert math.isfinite(learn(cubes, tmp_path / "run", settings)[0]["train_loss"])
 
 
 # --- what it goes on from ------------------------------------------------------------------------

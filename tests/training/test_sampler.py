@@ -1,9 +1,11 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 from phantoms import simple_case
 
+from liverlib.core.errors import LiverlibError
 from liverlib.preprocessing.cube import CubeSettings, to_cube
 from liverlib.training.sampler import PatchSampler, to_float, whole_cube
 from liverlib.training.settings import ORIGINAL, TrainSettings
@@ -59,6 +61,14 @@ def test_cubes_without_tumour_have_no_lesions_to_sample_and_can_be_sampled(tmp_p
     patches = sampler([tmp_path / "free.safetensors"], tumour=1, liver=0)
     assert not patches.lesions
     assert not patches.batch(range(5))[1][:, 1].any()
+
+
+def test_cubes_without_a_label_are_refused(tmp_path):
+    path = tmp_path / "free.safetensors"
+    to_cube(simple_case()[0], None, CubeSettings(size=32)).save(path)
+    for use in (lambda: sampler([path], tumour=1, liver=0), lambda: whole_cube(path)):
+        with pytest.raises(LiverlibError, match=r"free\.safetensors: has no label"):
+            use()
 
 
 def test_each_lesion_is_sampled_alike_small_or_large(tmp_path):

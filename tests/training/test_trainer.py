@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate.optimizer import AcceleratedOptimizer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from training_runs import QUICK
@@ -32,6 +33,22 @@ def test_a_gradient_that_is_no_number_leaves_the_weights_alone():
     hook.remove()
     assert math.isfinite(trainer.update(image, torch.zeros(2, 2, 24, 24, 24), 0.01, 1))
     assert trainer.refused == 0
+
+
+def test_a_gradient_scaler_goes_on_after_a_loss_that_is_no_number(monkeypatch):
+    trainer = Trainer(QUICK, 24)
+    accelerator, scaler = trainer.accelerator, torch.amp.GradScaler("cpu", init_scale=1024)
+    monkeypatch.setitem(accelerator.state._shared_state, "_mixed_precision", "fp16")
+    monkeypatch.setattr(accelerator, "native_amp", True)
+    monkeypatch.setattr(accelerator, "scaler", scaler)
+    trainer.optimizer = AcceleratedOptimizer(trainer.optimizer.optimizer, False, scaler)
+    image, soft_labels = torch.rand(2, 1, 24, 24, 24), torch.zeros(2, 2, 24, 24, 24)
+    losses = [
+        trainer.update(image * factor, soft_labels, 0.01, step)
+        for step, factor in enumerate((1, math.nan, math.nan, 1))
+    ]
+    assert [math.isfinite(loss) for loss in losses] == [True, False, False, True]
+    assert scaler.get_scale() == 256 and trainer.refused == 0
 
 
 class FullMemory:
