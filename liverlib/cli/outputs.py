@@ -154,13 +154,13 @@ def made_with(files: Sequence[Path], *options: object) -> str:
 
 
 def is_done(job: Job, made: str) -> bool:
-    """Whether the mask was made so before, and all else after it, of this scan.
+    """Whether the mask was made so before, and all else after it; a report with this very mask.
 
     It may have been corrected by hand since then. A mask without lesions has no surfaces of them.
     """
     match, absent = _note(job.mask), set(companions(job.mask))
     return bool(match and match[1] == made) and all(
-        path.is_file() and not is_newer(job.mask, path) and _tells_of(path, job.scan)
+        path.is_file() and not is_newer(job.mask, path) and _tells_of(path, made)
         for path in job.others
         if path not in absent or path.exists()
     )
@@ -204,9 +204,9 @@ def _masks(scans: Sequence[Path], output: Path, kind: str | None) -> list[Path]:
     return masks
 
 
-def _tells_of(path: Path, scan: Path) -> bool:
-    """Whether a report is of this scan, and not of another of its name; true of other files."""
-    return path.suffix != ".json" or sha256_of(scan) in path.read_text("utf-8", "replace")
+def _tells_of(path: Path, made: str) -> bool:
+    """Whether a report is of a mask made so, not of another scan's; true of other files."""
+    return path.suffix != ".json" or f'"{made}"' in path.read_text("utf-8", "replace")
 
 
 def _stem(mask: Path) -> str:

@@ -204,7 +204,7 @@ def _segment_scan(
         write_itk_snap_table(outputs.table_path(job.mask))
     if table:
         how = telling.made_how(segmenter.settings, segmenter.tta, options.series)
-        origin = Provenance.of(job.scan, options.files, how, scan.grid.spacing_known)
+        origin = Provenance.of(job.scan, options.files, how, scan.grid.spacing_known, made)
         _write_report(options.report, scan, mask, table, quality, origin)
     return quality
 

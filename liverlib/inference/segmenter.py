@@ -86,7 +86,7 @@ class Segmenter:
 
         Without any, the pretrained ones. Raises `LiverlibError` as `networks_by_stage` does, where
         none of the networks is for the coarse stage, those of one stage learned from unlike cubes,
-        or a fine stage's cubes do not divide as the ROI stage's do.
+        or a fine stage's cube is no multiple of the ROI stage's.
         """
         weights = weights or (PRETRAINED,)
         stages: dict[str, list[tuple[UNet3D, CubeSettings]]] = {}

@@ -20,6 +20,7 @@ class Provenance:
         weights: the SHA-256 of each weight file, and of what lies beside it, by its name.
         options: what else the mask depends on.
         spacing_known: whether the input tells the size of its voxels.
+        made: a digest of all that the mask depends on.
         version: of liverlib.
         time: when, in UTC.
 
@@ -32,6 +33,7 @@ class Provenance:
     weights: Mapping[str, str]
     options: str
     spacing_known: bool
+    made: str = ""
     version: str = __version__
     time: str = field(default_factory=lambda: f"{datetime.datetime.now(datetime.UTC):%FT%TZ}")
 
@@ -42,13 +44,15 @@ class Provenance:
         weights: "list[Path] | tuple[Path, ...]",
         options: str,
         spacing_known: bool,
+        made: str = "",
     ) -> "Provenance":
         """That of a mask made now of this scan with these weights."""
         names = [printable(Path(path).name) for path in weights]
         if len(set(names)) < len(names):  # every run calls its file weights.safetensors
             names = [printable(str(path)) for path in weights]
         named = dict(zip(names, map(sha256_of, weights), strict=True))
-        return cls(printable(Path(scan).name), sha256_of(scan), named, options, spacing_known)
+        name = printable(Path(scan).name)
+        return cls(name, sha256_of(scan), named, options, spacing_known, made)
 
     def line(self) -> str:
         """All of it in one line."""

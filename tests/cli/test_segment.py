@@ -75,7 +75,8 @@ def test_masks_of_a_folder_are_written_in_the_format_asked_for(kind, scan_file, 
 def test_a_segment_that_was_renamed_or_moved_is_not_replaced(scan_file, tmp_path, capsys):
     nrrd = pytest.importorskip("nrrd", reason="the extra formats is not installed")
     mask, field = tmp_path / "m.seg.nrrd", "Segment0_Name"
-    for change in ({field: "liver, by hand"}, {"space origin": np.array([1.0, 2, 3])}):
+    swapped = {field: "Tumour", "Segment1_Name": "Liver"}
+    for change in ({field: "by hand"}, swapped, {"space origin": np.array([1.0, 2, 3])}):
         words = ["segment", str(scan_file), "-o", str(mask)]
         assert main([*words, "--overwrite"]) == 0
         voxels, header = nrrd.read(str(mask))
@@ -84,10 +85,13 @@ def test_a_segment_that_was_renamed_or_moved_is_not_replaced(scan_file, tmp_path
         assert "is not as liverlib wrote it" in capsys.readouterr().err
 
 
-def test_a_missing_library_is_told_before_any_scan_is_segmented(scan_file, tmp_path, monkeypatch):
+def test_a_missing_library_is_told_before_any_scan_is_segmented(
+    scan_file, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setitem(sys.modules, "nrrd", None)
     monkeypatch.setattr(Segmenter, "load", None)  # not called
     assert main(["segment", str(scan_file), "-o", str(tmp_path / "m.seg.nrrd")]) == 2
+    assert "pip install pynrrd" in capsys.readouterr().err
 
 
 def test_the_ending_and_the_format_must_agree(scan_file, tmp_path, capsys):
@@ -135,13 +139,15 @@ def test_a_report_of_another_scan_of_that_name_is_made_anew(tmp_path, capsys):
     for seed, folder in enumerate("pq"):
         write_volume(tmp_path / folder / "ct.nii.gz", simple_case(seed)[0])
 
-    def segment(folder):
+    def segment(folder, *more):
         mask = str(tmp_path / f"{folder}.nii.gz")
         words = [str(tmp_path / folder / "ct.nii.gz"), "-o", mask, "--report", str(tmp_path)]
-        assert main(["segment", *words]) == 0
+        assert main(["segment", *words, *more]) == 0
         return json.loads((tmp_path / "ct.json").read_text())["origin"]["input_sha256"]
 
     first, second, again = map(segment, "pqp")
     assert first != second and again == first
+    assert segment("p", "--series", "2") == first  # which a NIfTI file has not, but a folder may
     capsys.readouterr()
+    assert segment("p") == first and "masks were there" not in capsys.readouterr().out
     assert segment("p") == first and "1 of 1 masks were there" in capsys.readouterr().out

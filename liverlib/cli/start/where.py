@@ -21,7 +21,8 @@ def where(options: argparse.Namespace) -> None:
             print(f"  {part.name:7} {_megabytes(part)}")
     package = paths.ROOT / "liverlib"
     print(f"package   {_megabytes(package)}  {package}")
-    print("phantoms, cubes, label_maps and Task03_Liver in data are made or downloaded again.")
+    print("In data, phantoms, cubes, label_maps and Task03_Liver may be deleted: they are made or")
+    print("downloaded again. All else is yours.")
     print("LIVERLIB_HOME=DIR keeps data and results in DIR.")
 
 

@@ -58,16 +58,16 @@ def write_mask(
     >>> write_mask("mask.nii.gz", prediction.mask)
     """
     kind = format_of(path)
-    text = note(_content(mask))
     if kind in ("nii", "nii.gz"):
         from .label_tables import label_extension
 
-        extensions = [label_extension()]
+        text, extensions = note(_content(mask.voxels, mask.grid.affine)), [label_extension()]
         write_volume(path, mask, note=text, extensions=extensions, intent=verdict)
     elif kind == "seg.nrrd":
         from .seg_nrrd import write_seg_nrrd
 
-        write_seg_nrrd(path, mask, text)
+        content = _content(mask.voxels, mask.grid.stored_affine, OWN_NAMES)
+        write_seg_nrrd(path, mask, note(content))
     elif kind == "dcm" and slices:
         from .dicom_seg import write_seg
 
@@ -75,6 +75,7 @@ def write_mask(
     elif kind in ("stl", "glb"):
         from . import surfaces
 
+        text = note(_content(mask.voxels, mask.grid.affine))
         (surfaces.write_stl if kind == "stl" else surfaces.write_glb)(path, mask, text)
     elif kind == "dcm":
         raise LiverlibError(f"{path}: DICOM needs the folder of the scan's slices. Name it.")
@@ -114,7 +115,7 @@ def read_note(path: str | Path) -> str:
     if kind == "seg.nrrd":
         from .seg_nrrd import read_seg_nrrd
 
-        return read_seg_nrrd(path)[1]
+        return read_seg_nrrd(path).note
     if kind in ("stl", "glb"):
         from .surfaces import surface_note
 
@@ -131,24 +132,27 @@ def read_content(path: str | Path) -> Iterable[bytes] | None:
     if kind == "seg.nrrd":
         from .seg_nrrd import read_seg_nrrd
 
-        mask, _, names = read_seg_nrrd(path)
-        return _content(mask, names)
+        held = read_seg_nrrd(path)
+        return _content(held.classes, held.stored_affine, held.names)
     if kind == "dcm":
         return _segments(_dicom(path))
-    return _content(read_label(path)) if kind in ("nii", "nii.gz") else None
+    if kind in ("nii", "nii.gz"):
+        mask = read_label(path)
+        return _content(mask.voxels, mask.grid.affine)
+    return None
 
 
-def _content(mask: Volume, names: Iterable[str] = OWN_NAMES) -> Iterator[bytes]:
-    """Where a mask lies, to 0.1 µm, its slices, and names of segments that are not liverlib's."""
-    yield (np.round(mask.grid.affine, 4) + 0.0).tobytes()  # no -0.0
-    yield from (mask.voxels[:, :, index].tobytes() for index in range(mask.voxels.shape[2]))
-    yield from (name.encode() for name in names if name not in OWN_NAMES)
+def _content(voxels: np.ndarray, affine: np.ndarray, names: Iterable[str] = ()) -> Iterator[bytes]:
+    """Where a mask lies, to 0.1 µm, the names of its segments, and its slices."""
+    yield (np.round(affine, 4) + 0.0).tobytes()  # no -0.0
+    yield from map(str.encode, names)
+    yield from (voxels[:, :, index].tobytes() for index in range(voxels.shape[2]))
 
 
 def _segments(dataset: "Dataset") -> list[bytes]:
     """The pixels of a DICOM segmentation, and the names of its segments."""
     names = [str(segment.SegmentLabel) for segment in dataset.SegmentSequence]
-    return [dataset.PixelData, *(name.encode() for name in names)]
+    return [dataset.PixelData, *map(str.encode, names)]
 
 
 def _dicom(path: str | Path) -> "Dataset":

@@ -6,18 +6,29 @@ Needs pynrrd (the extra "formats"). The fields are those of Slicer's segmentatio
 
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.orientations import apply_orientation, io_orientation
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.files import atomic
 
 from ..segments import SEGMENTS, Code, Segment
-from ..volume import Grid, Volume
+from ..volume import Volume
 
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # of coordinates; RAS is NIfTI's, LPS is DICOM's
 _KEY = "liverlib"  # of the note
+
+
+class Segmentation(NamedTuple):
+    """What a file holds: classes (X, Y, Z) in RAS order, the affine of the axes as they are
+    stored, the names of the segments, and the note."""
+
+    classes: np.ndarray
+    stored_affine: np.ndarray
+    names: tuple[str, ...]
+    note: str
 
 
 def write_seg_nrrd(path: str | Path, mask: Volume, note: str = "") -> None:
@@ -47,8 +58,8 @@ def write_seg_nrrd(path: str | Path, mask: Volume, note: str = "") -> None:
         nrrd.write(str(temporary), stored, header | ({_KEY: note} if note else {}))
 
 
-def read_seg_nrrd(path: str | Path) -> tuple[Volume, str, list[str]]:
-    """The mask that `write_seg_nrrd` wrote, its note, and the names of its segments.
+def read_seg_nrrd(path: str | Path) -> Segmentation:
+    """What `write_seg_nrrd` wrote.
 
     Whatever else a file holds raises an exception of pynrrd's or of this module's.
     """
@@ -56,11 +67,9 @@ def read_seg_nrrd(path: str | Path) -> tuple[Volume, str, list[str]]:
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = np.transpose(header["space directions"]), header["space origin"]
     affine = TO_LPS @ affine
-    order = io_orientation(affine)
-    mask = apply_orientation(stored, order)
-    grid = Grid.of(mask.shape, affine @ inv_ornt_aff(order, stored.shape))
-    names = [header.get(f"Segment{n}_Name", "") for n in range(len(SEGMENTS))]
-    return Volume(mask, grid), header.get(_KEY, ""), names
+    names = tuple(header.get(f"Segment{n}_Name", "") for n in range(len(SEGMENTS)))
+    classes = apply_orientation(stored, io_orientation(affine))
+    return Segmentation(classes, affine, names, header.get(_KEY, ""))
 
 
 def _fields(segment: Segment, extent: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ def test_pynrrd_reads_every_voxel_at_its_position(tmp_path, orientation):
     np.testing.assert_array_equal(
         voxels[tuple(at.T)], mask.voxels[tuple(indices.round().astype(int).T)]
     )
-    np.testing.assert_array_equal(read_seg_nrrd(tmp_path / "m.seg.nrrd")[0].voxels, mask.voxels)
+    np.testing.assert_array_equal(read_seg_nrrd(tmp_path / "m.seg.nrrd").classes, mask.voxels)
 
 
 def test_units_other_than_mm_are_brought_to_mm(tmp_path):
@@ -73,7 +73,7 @@ def test_equal_masks_give_equal_bytes_and_a_note_comes_back(tmp_path):
         write_seg_nrrd(tmp_path / f"{name}.seg.nrrd", random_mask("LAS"), "who made it; and how")
     first, second = (tmp_path / f"{name}.seg.nrrd" for name in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
-    assert read_seg_nrrd(first)[1] == "who made it; and how"
+    assert read_seg_nrrd(first).note == "who made it; and how"
 
 
 def test_without_pynrrd_the_way_out_is_told(tmp_path, monkeypatch):
