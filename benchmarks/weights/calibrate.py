@@ -82,9 +82,10 @@ def arguments() -> argparse.Namespace:
 def trained(weights: Path, then: Path | None) -> tuple[Networks, Segmenter]:
     """The networks in a file and their segmenter; of a later run's stages the last states.
 
-    Without a fine stage, which adds its tumours after all this.
+    Without changed contrasts and a fine stage, in which tumours are added after all this.
     """
-    networks, segmenter = load_networks(weights), replace(Segmenter.load(weights), fine=None)
+    networks = load_networks(weights)
+    segmenter = replace(Segmenter.load(weights), fine=None, contrasts=())
     for n, name in enumerate(STAGES):
         if then and (then / name).exists():
             networks[n] = network, _ = last_state(then / name)
@@ -174,11 +175,15 @@ def mean_tumour(scores: Scores) -> float:
 
 def summary_row(choice: Choice, scores: Scores) -> dict[str, str]:
     """A row of the table of all choices."""
+    return {"raised by": f"{choice[0]:g}", **summary(f"{choice[1]:g}", scores)}
+
+
+def summary(least: str, scores: Scores) -> dict[str, str]:
+    """The cells that tell what a lesion must reach, and what comes of it over all kinds."""
     false, bile = most_false(scores)
     found, wrong = (int(sum(each[key] for each in scores.values())) for key in ("tp", "fp"))
     return {
-        "raised by": f"{choice[0]:g}",
-        "to be reached": f"{choice[1]:g}",
+        "to be reached": least,
         "tumour Dice": f"{mean_tumour(scores):.3f}",
         "most false tumour": f"{false:.1f} ml",
         "most of the gallbladders": f"{100 * bile:.1f} %",

@@ -2,6 +2,7 @@
 
 __all__ = [
     "blending",
+    "contrasts",
     "export",
     "fine",
     "postprocessing",

@@ -5,7 +5,7 @@ tiles. It adds tumours and takes none away. In scans whose own voxels are no fin
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -78,11 +78,7 @@ class FineStage:
         ratio = len(found) // len(roi.kept[0])
         found = found * self.chosen(found, roi, grid)
         blocks = found.reshape([n for size in roi.kept.shape[1:] for n in (size, ratio)])
-        means = blocks.mean((1, 3, 5))
-        probabilities, kept = roi.probabilities.copy(), roi.kept.copy()
-        for tumour in (*probabilities[:, 1], kept[1]):
-            np.maximum(tumour, means, out=tumour)
-        return replace(roi, probabilities=probabilities, kept=kept, added=means)
+        return roi.with_tumours(blocks.mean((1, 3, 5)))
 
     @torch.inference_mode()
     def _tumour(self, image: np.ndarray, liver: np.ndarray) -> np.ndarray:

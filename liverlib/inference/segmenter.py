@@ -1,8 +1,8 @@
 """Scan → mask with trained networks, on the scan's own grid, in two stages or three.
 
 The coarse stage sees the whole body in a cube and finds the liver. The ROI stage sees that liver
-alone, in a cube of its own, where a voxel is about half as wide: there tumours are found. In fine
-scans the fine stage halves it again, and looks for small tumours.
+alone, in a cube of its own, where a voxel is about half as wide: there tumours are found, faint and
+bright ones in changed contrasts. In fine scans the fine stage halves it again, for small ones.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from liverlib.models.unet import UNet3D
 from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
 
+from .contrasts import CONTRASTS, ChangedContrast, add_from_contrasts
 from .fine import FineStage, fine_path
 from .postprocessing import DEFAULTS, PostprocessSettings, postprocess, roi_box
 from .prediction import Prediction
@@ -55,17 +56,21 @@ class Stage:
         `box` and `level` (HU, of the liver) are those of `to_cube`.
         """
         cube = to_cube(scan, None, self.cube, box, level)
-        each = [probabilities(network, cube, by) for network in self.networks for by in shifts]
-        stacked = np.stack(each)
-        kept = postprocess(stacked.mean(axis=0), settings)
-        return StageOutput(cube, stacked, kept, roi_box(cube, kept, scan.grid.spacing), level)
+        each = self.predict(cube, shifts)
+        kept = postprocess(each.mean(axis=0), settings)
+        return StageOutput(cube, each, kept, roi_box(cube, kept, scan.grid.spacing), level)
+
+    def predict(self, cube: Cube, shifts: Sequence[Shift] = SHIFTS[:1]) -> np.ndarray:
+        """The probabilities (N, 2, S, S, S) by each network and shift."""
+        return np.stack([probabilities(net, cube, by) for net in self.networks for by in shifts])
 
 
 @dataclass(frozen=True, eq=False)
 class Segmenter:
     """One to three stages; without `roi`, the coarse one finds the tumours too.
 
-    In fine scans the stage `fine` adds small tumours to those of the ROI stage.
+    The ROI stage sees the liver in changed `contrasts` too, and adds faint and bright tumours. In
+    fine scans the stage `fine` adds small ones.
 
     With `tta` (test-time augmentation) each network predicts each of `SHIFTS`, and the predictions
     are averaged: four times the work.
@@ -79,6 +84,7 @@ class Segmenter:
     settings: PostprocessSettings = DEFAULTS
     calibration: Calibration | None = None
     fine: FineStage | None = None
+    contrasts: Sequence[ChangedContrast] = CONTRASTS
 
     @classmethod
     def load(cls, *weights: str | Path) -> "Segmenter":
@@ -132,10 +138,20 @@ class Segmenter:
             median = np.median(coarse.cube.image[coarse.kept[0] >= 0.5])
             level = float(np.rint(low + median * (high - low) / 255))
             roi = self.roi.run(scan, coarse.box, level, shifts, self.settings)
-            stages.append(self.fine.add(scan, roi) if self.fine and roi.box else roi)
+            stages.append(self._with_more_tumours(scan, roi, shifts) if roi.box else roi)
         predict = partial(probabilities, self.coarse.networks[0])
         doubts = partial(examine_scan, scan, coarse, self.coarse.cube.window, predict)
         return Prediction(scan.grid, scan.name, stages, self.settings, doubts, self.calibration)
+
+    def _with_more_tumours(
+        self, scan: Volume, roi: StageOutput, shifts: Sequence[Shift]
+    ) -> StageOutput:
+        """The ROI stage's outcome with the faint, the bright and the small tumours."""
+        assert self.roi
+        predict = partial(self.roi.predict, shifts=shifts)
+        least = self.settings.min_lesion_probability
+        roi = add_from_contrasts(roi, predict, scan.grid.spacing, self.contrasts, least)
+        return self.fine.add(scan, roi) if self.fine else roi
 
 
 def files_of(*weights: str | Path) -> list[Path]:

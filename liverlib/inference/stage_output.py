@@ -1,6 +1,6 @@
 """The outcome of one stage for a scan, in its small cube."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,8 +16,8 @@ class StageOutput:
     `probabilities` (N, 2, S, S, S) float32 are of liver or tumour, and of tumour, by each network
     and each test-time augmentation. `kept` (2, S, S, S) is their mean after post-processing, and
     `box` lies around its liver, in the scan's voxels; None where there is no liver. `level` is the
-    HU from which the cube's window was counted. Both hold what the fine stage `added` (S, S, S), of
-    a tumour, which no post-processing takes away.
+    HU from which the cube's window was counted. Both hold the probability of tumours that changed
+    contrasts and the fine stage `added` (S, S, S), which no post-processing takes away.
     """
 
     cube: Cube
@@ -31,3 +31,12 @@ class StageOutput:
     def mean(self) -> np.ndarray:
         """The mean probabilities (2, S, S, S), before post-processing."""
         return self.probabilities.mean(axis=0)
+
+    def with_tumours(self, added: np.ndarray) -> "StageOutput":
+        """This outcome with the probability (S, S, S) of further tumours, 0 elsewhere."""
+        probabilities, kept = self.probabilities.copy(), self.kept.copy()
+        for tumour in (*probabilities[:, 1], kept[1]):
+            np.maximum(tumour, added, out=tumour)
+        if self.added is not None:
+            added = np.maximum(self.added, added)
+        return replace(self, probabilities=probabilities, kept=kept, added=added)

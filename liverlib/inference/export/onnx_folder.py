@@ -4,6 +4,7 @@ import logging
 import shutil
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from liverlib.models.unet import UNet3D
 from liverlib.preprocessing.boxes import MARGIN_MM
 from liverlib.preprocessing.cube import CubeSettings
 
+from ..contrasts import CONTRASTS
 from ..postprocessing import DEFAULTS
 from ..segmenter import networks_by_stage
 
@@ -65,6 +67,7 @@ def config_of(stages: Networks) -> dict[str, Any]:
         "classes": {str(value): name for value, name in CLASSES.items()},
         "margin_mm": MARGIN_MM,
         "least_lesion": DEFAULTS.min_lesion_probability,
+        "contrasts": [asdict(contrast) for contrast in CONTRASTS],
         **cubes,
     }
 

@@ -28,10 +28,15 @@ def segment(hu: np.ndarray, spacing: np.ndarray, config: dict, predict: Predict)
     roi_box = _around(liver, body, spacing, config["margin_mm"])
     low, high = config["coarse"]["window"]
     level = np.rint(low + np.median(image[liver]) * (high - low) / 255)
-    roi = predict("roi", _cube(hu, roi_box, config["roi"], level) / np.float32(255))
+    image = _cube(hu, roi_box, config["roi"], level)
+    roi = _cleaned(predict("roi", image / np.float32(255)), least)
+    sides = zip(roi_box, image.shape, spacing, strict=True)
+    mm = [(side.stop - side.start) * width / n for side, n, width in sides]
+    if (roi[0] >= 0.5).any():
+        _add_from_contrasts(roi, image, mm, config["contrasts"], predict)
     before, after = (
         np.stack([_on_grid(channel, box, roi_box) for channel in values])
-        for values, box in ((coarse, body), (_cleaned(roi, least), roi_box))
+        for values, box in ((coarse, body), (roi, roi_box))
     )
     x, y, z = _ramps(roi_box, hu.shape, spacing, config["margin_mm"])
     inside = _classes(before + (after - before) * (x[:, None, None] * y[:, None] * z))
@@ -136,6 +141,46 @@ def _cleaned(probabilities: np.ndarray, least: float) -> np.ndarray:
     certain = np.unique(ids[kept[1] >= least])
     kept[1][(ids > 0) & ~np.isin(ids, certain)] = 0
     return kept
+
+
+def _add_from_contrasts(
+    roi: np.ndarray, image: np.ndarray, mm: list[float], contrasts: list, predict: Predict
+) -> None:
+    """Adds the tumours that the ROI network finds once the liver's contrast is changed."""
+    liver = roi[0] >= 0.5
+    level = np.median(image[liver])
+    for contrast in contrasts:
+        changed = np.rint(level + contrast["gain"] * (image - level)).clip(0, 255)
+        tumour = predict("roi", np.where(liver, changed, image) / np.float32(255))[1]
+        ids = _pieces(liver & (tumour >= 0.5))
+        for lesion in np.unique(ids[(ids > 0) & (tumour >= contrast["least_peak"])]):
+            inside = ids == lesion
+            if _holds_bright_ball(image - level, inside, mm, contrast["least_radius_mm"]):
+                roi[1][inside] = np.maximum(roi[1], tumour)[inside]
+
+
+def _holds_bright_ball(
+    excess: np.ndarray, lesion: np.ndarray, mm: list[float], radius: float
+) -> bool:
+    """Whether a ball of this radius fits into what of a lesion is brighter than the liver."""
+    if not radius:
+        return True
+    taps = np.exp(-(np.arange(-4, 5) ** 2) / 2)
+    for axis in range(3):  # a Gaussian filter
+        more = np.pad(excess, [(4 * (n == axis),) * 2 for n in range(3)], "symmetric")
+        parts = [np.roll(more, 4 - n, axis) * tap for n, tap in enumerate(taps / taps.sum())]
+        excess = np.take(sum(parts), range(4, 4 + excess.shape[axis]), axis)
+    mean = excess[lesion].mean()
+    squares = np.where(lesion & (excess > mean / 2), np.inf, 0)  # of the mm to what is outside
+    for axis, side in enumerate(mm):
+        before, reach = squares, int(radius / side) + 1
+        more = np.pad(
+            before, [(reach * (n == axis),) * 2 for n in range(3)], constant_values=np.inf
+        )
+        for n in range(-reach, reach + 1):
+            part = np.take(more, range(reach + n, reach + n + before.shape[axis]), axis)
+            squares = np.minimum(squares, part + (n * side) ** 2)
+    return bool(mean > 0 and (squares >= radius**2).any())
 
 
 def _outside_largest(mask: np.ndarray) -> np.ndarray:
