@@ -1,7 +1,7 @@
 """Test-time augmentation: shifts of a cube, which liverlib averages, beside mirroring.
 
 Scores weights on phantoms that no run has seen. The predictions for the cube as it is are averaged
-with those for the cube moved, or mirrored and mirrored back.
+with those for the cube moved, or mirrored and mirrored back. Changed contrasts are left out.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=30)
     parser.add_argument("--seed", type=int, default=77)
     options = parser.parse_args()
-    segmenter = Segmenter.load(options.weights)
+    segmenter = replace(Segmenter.load(options.weights), contrasts=(), fine=None)
     settings = PhantomSettings(cases=options.cases, unlabelled=0, seed=options.seed)
     scores: dict[str, list[Score]] = {name: [] for name in CHANGES}
     with Report(__file__) as report, tempfile.TemporaryDirectory() as folder:

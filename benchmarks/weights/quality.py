@@ -26,6 +26,7 @@ from liverlib.core.files import write_json
 from liverlib.core.parallel import in_processes
 from liverlib.evaluation.lesion_table import measure_lesions
 from liverlib.evaluation.overlap import dice
+from liverlib.inference.contrasts import INVERTED, STRETCHED, ChangedContrast
 from liverlib.inference.prediction import Prediction
 from liverlib.inference.quality.calibration import (
     VERSION,
@@ -49,6 +50,7 @@ LEAST_IOU = 0.1  # with a true lesion (Jaeger et al., Retina U-Net, 2020)
 RIDGE, LESION_RIDGE = 3.0, 1.0
 EITHER_SIGN = ("deviation of grey values",)
 BINS = 10
+Contrasts = tuple[ChangedContrast, ...]
 Change = Callable[[Volume, Volume, int], Pair]
 
 
@@ -142,14 +144,15 @@ ALL = [*CHANGES, *KINDS]
 
 def main() -> None:
     options = arguments()
-    tasks = [(options.weights, kind, n) for n in range(options.cases) for kind in ALL]
+    contrasts = (STRETCHED, INVERTED) if options.contrasts else ()
+    tasks = [(options.weights, contrasts, kind, n) for n in range(options.cases) for kind in ALL]
     cases = [case for case in in_processes(make_case, tasks, options.workers, "cases") if case]
     with Report(__file__) as report:
         held_out = check_liver(report, cases)
         lesions = check_lesions(report, cases)
         draw(held_out, lesions, RESULTS / "quality.png")
         report.text("![predicted against true](quality.png)")
-        calibration = fit(cases, options.weights)
+        calibration = fit(cases, options.weights, contrasts)
         path = calibration_path(options.weights)
         write_json(path, calibration)
         report.text(f"Fitted to all kinds: {path.name}.")
@@ -160,16 +163,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("weights", type=Path, nargs="?", default=PRETRAINED)
     parser.add_argument("--cases", type=int, default=32, help="phantoms of each kind")
     parser.add_argument("--workers", type=int, help="processes (default: one a processor)")
+    parser.add_argument("--contrasts", action="store_true", help="with those of the pretrained")
     return parser.parse_args()
 
 
 _SEGMENTERS: dict[Path, Segmenter] = {}  # one in each process
 
 
-def make_case(weights: Path, kind: str, n: int) -> Case | None:
+def make_case(weights: Path, contrasts: Contrasts, kind: str, n: int) -> Case | None:
     """One phantom of a kind, segmented; None where the stages find no liver at all."""
     if weights not in _SEGMENTERS:
-        _SEGMENTERS[weights] = replace(Segmenter.load(weights), calibration=None)
+        bare = replace(Segmenter.load(weights), calibration=None)
+        _SEGMENTERS[weights] = replace(bare, contrasts=contrasts)
     segmenter = _SEGMENTERS[weights]
     scan, label = phantom(kind, n)
     prediction = segmenter.predict(scan)
@@ -399,7 +404,7 @@ def draw(held_out: Sequence[tuple], judged: Judged, path: Path) -> None:
     figures.save(figure, path)
 
 
-def fit(cases: Sequence[Case], weights: Path) -> dict:
+def fit(cases: Sequence[Case], weights: Path, contrasts: Contrasts) -> dict:
     """The content of the calibration's file."""
     lesions = [lesion for case in cases for lesion in case.lesions]
     return {
@@ -410,6 +415,7 @@ def fit(cases: Sequence[Case], weights: Path) -> dict:
         "liver": asdict(fit_liver(cases)),
         "interval": list(interval_of(cases)),
         "lesion": asdict(fit_lesion(lesions)),
+        "contrasts": [asdict(contrast) for contrast in contrasts],
     }
 
 

@@ -76,6 +76,8 @@ def settings_of(options: argparse.Namespace) -> RunSettings:
     settings = default_settings(getattr(options, "preset", "demo"))
     given: dict[str, dict[str, Any]] = defaultdict(dict)
     for name, value in vars(options).items():
+        if name.startswith("phantom.") and getattr(options, "data", None):
+            raise LiverlibError(f"--{name}: your scans take the place of phantoms. Leave one out.")
         if "." in name:
             group, field = name.split(".")
             given[group][field] = value

@@ -1,7 +1,8 @@
 """Faint and bright tumours, which stand out once the liver's contrast is changed.
 
-The ROI stage sees its cube again, with the liver's contrast stretched and with it mirrored. It adds
-the tumours of which it is certain then, and takes none away.
+The ROI stage sees its cube again, with the liver's contrast stretched and with it inverted. It adds
+the tumours of which it is certain then, and takes none away. How certain it must be is chosen for a
+file of weights, and kept in its calibration: other networks may call much tumour then.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,18 +53,17 @@ class ChangedContrast:
         return np.where(np.append(False, added)[lesions], tumour, np.float32(0))
 
 
-# Chosen on phantoms (benchmarks/weights/changed_contrasts.py), but for the radius: mirrored, bright
-# vessels may look like tumours, and none in a liver is 18 mm wide. The portal vein, which lies
-# outside it, is 15.5 mm (SD 1.9; Stamm et al., Abdominal Radiology, 2016).
-STRETCHED, MIRRORED = ChangedContrast(1.5, 0.99), ChangedContrast(-1.0, 0.97, 9.0)
-CONTRASTS = STRETCHED, MIRRORED
+# Chosen on phantoms for the pretrained weights (benchmarks/weights/changed_contrasts.py), but for
+# the radius: inverted, bright vessels may look like tumours, and none in a liver is 18 mm wide. The
+# portal vein, which lies outside it, is 15.5 mm (SD 1.9; Stamm et al., Abdominal Radiology, 2016).
+STRETCHED, INVERTED = ChangedContrast(1.5, 0.99), ChangedContrast(-1.0, 0.97, 9.0)
 
 
 def add_from_contrasts(
     roi: StageOutput,
     predict: Callable[[Cube], np.ndarray],
     spacing: Spacing,
-    contrasts: Sequence[ChangedContrast] = CONTRASTS,
+    contrasts: Sequence[ChangedContrast] = (STRETCHED, INVERTED),
     least: float = 0.0,
 ) -> StageOutput:
     """The ROI stage's outcome with the tumours that it finds in changed contrasts.

@@ -22,7 +22,7 @@ from liverlib.models.unet import UNet3D
 from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.preprocessing.cube import Cube, CubeSettings, to_cube
 
-from .contrasts import CONTRASTS, ChangedContrast, add_from_contrasts
+from .contrasts import ChangedContrast, add_from_contrasts
 from .fine import FineStage, fine_path
 from .postprocessing import DEFAULTS, PostprocessSettings, postprocess, roi_box
 from .prediction import Prediction
@@ -69,8 +69,8 @@ class Stage:
 class Segmenter:
     """One to three stages; without `roi`, the coarse one finds the tumours too.
 
-    The ROI stage sees the liver in changed `contrasts` too, and adds faint and bright tumours. In
-    fine scans the stage `fine` adds small ones.
+    Where `contrasts` are given, the ROI stage sees the liver in these too, and adds faint and
+    bright tumours. In fine scans the stage `fine` adds small ones.
 
     With `tta` (test-time augmentation) each network predicts each of `SHIFTS`, and the predictions
     are averaged: four times the work.
@@ -84,7 +84,7 @@ class Segmenter:
     settings: PostprocessSettings = DEFAULTS
     calibration: Calibration | None = None
     fine: FineStage | None = None
-    contrasts: Sequence[ChangedContrast] = CONTRASTS
+    contrasts: Sequence[ChangedContrast] = ()
 
     @classmethod
     def load(cls, *weights: str | Path) -> "Segmenter":
@@ -119,7 +119,8 @@ class Segmenter:
         if fine and roi and fine.cube.size % roi.cube.size:
             sizes = f"{fine.cube.size}³ voxels are no multiple of the ROI stage's {roi.cube.size}³"
             raise LiverlibError(f"{fine_path(weights[0])}: {sizes}. Move it away.")
-        return cls(coarse, roi, calibration=calibration, fine=fine)
+        contrasts = calibration.contrasts if calibration else ()
+        return cls(coarse, roi, calibration=calibration, fine=fine, contrasts=contrasts)
 
     def predict(self, scan: Volume) -> Prediction:
         """What the stages predict of a scan in Hounsfield units: a mask, and how probable it is.

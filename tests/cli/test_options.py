@@ -64,6 +64,7 @@ def test_the_finetune_preset_goes_on_from_the_pretrained_weights_or_from_others(
         ("--coarse.epochs 0", "--coarse.epochs 0: must be 1 or more"),
         ("--phantom.size 4", "--phantom.size 4: must be a whole number from 16 to 1024."),
         ("--phantom.tumour_free inf", "--phantom.tumour_free inf: must be"),
+        ("--data scans --phantom.size 96", "--phantom.size: your scans take the place"),
         ("--split.folds 1", "--split.folds 1: must be 2 or more, or 0 for none."),
         ("--split.folds 5 --split.fold 5", "--split.fold 5: must be one of the folds, 0 to 4."),
         ("--split.fold 2", "--split.fold 2: must be 0 without folds; or set folds too."),

@@ -10,8 +10,7 @@ from masks import MASKS
 from stages import Threshold, perfect, stage_output
 
 from liverlib.inference.contrasts import (
-    CONTRASTS,
-    MIRRORED,
+    INVERTED,
     STRETCHED,
     ChangedContrast,
     add_from_contrasts,
@@ -68,7 +67,7 @@ def added(shape: np.ndarray, hu: int, *contrasts: ChangedContrast, least: float 
     return found.cube.to_grid(found.kept) == 2
 
 
-@pytest.mark.parametrize(("hu", "contrast"), [(FAINT, STRETCHED), (BRIGHT, MIRRORED)])
+@pytest.mark.parametrize(("hu", "contrast"), [(FAINT, STRETCHED), (BRIGHT, INVERTED)])
 def test_a_tumour_that_shows_in_the_changed_contrast_alone_is_added_where_it_is(hu, contrast):
     exact = ball(18)
     roi, _ = case(exact, hu)
@@ -82,13 +81,13 @@ def test_without_contrasts_nothing_is_added():
 
 
 def test_what_is_thin_and_bright_is_a_vessel_and_no_tumour():
-    assert not added(tube(6), BRIGHT, MIRRORED).any()
-    assert not added(ball(6), BRIGHT, MIRRORED).any()
-    assert added(tube(6), BRIGHT, ChangedContrast(MIRRORED.gain, MIRRORED.least_peak)).any()
+    assert not added(tube(6), BRIGHT, INVERTED).any()
+    assert not added(ball(6), BRIGHT, INVERTED).any()
+    assert added(tube(6), BRIGHT, ChangedContrast(INVERTED.gain, INVERTED.least_peak)).any()
 
 
 def test_what_is_dark_is_no_bright_tumour():
-    """A network that takes what is bright for a tumour finds the dark ones when mirrored."""
+    """A network that takes what is bright for a tumour finds the dark ones in inverted contrast."""
     bright, (roi, _) = Threshold(0.0, (0.58, 0.8)), case(ball(18), -30)
     for radius, any_added in ((0.0, True), (9.0, False)):
         contrast = ChangedContrast(-1.0, 0.9, radius)
@@ -101,7 +100,7 @@ def test_what_is_dark_is_no_bright_tumour():
 def test_nothing_is_added_outside_the_liver():
     outside = np.zeros(SHAPE, bool)
     outside[1:14, 20:90, 20:80] = True
-    assert not added(outside, FAINT, STRETCHED, MIRRORED).any()
+    assert not added(outside, FAINT, STRETCHED, INVERTED).any()
 
 
 @pytest.mark.parametrize(("peak", "any_added"), [(0.98, False), (0.995, True)])
@@ -141,7 +140,7 @@ def test_the_script_without_liverlib_adds_the_same(shape, hu):
     def by_name(_: str, image: np.ndarray) -> np.ndarray:
         return predict(replace(roi.cube, image=np.rint(255 * image).astype(np.uint8)))[0]
 
-    changes = [asdict(contrast) for contrast in CONTRASTS]
+    changes = [asdict(contrast) for contrast in (STRETCHED, INVERTED)]
     script._add_from_contrasts(own, roi.cube.image.astype(np.float64), mm, changes, by_name)
     np.testing.assert_array_equal(own, expected)
 

@@ -16,6 +16,7 @@ from liverlib.io.scan import read_scan
 from liverlib.models.weights import PRETRAINED, load_networks
 from liverlib.pipeline.presets import PRESETS
 from liverlib.pipeline.run import Run
+from liverlib.synthesis.phantom.body import PHASES
 from liverlib.synthesis.phantom.phantom import (
     PhantomKind,
     PhantomSettings,
@@ -67,6 +68,21 @@ def test_the_fine_stage_finds_small_tumours_that_the_others_miss(segmenter):
     )
     assert found.tp > before.tp
     assert found.fp <= before.fp
+
+
+def test_changed_contrasts_find_more_of_a_bright_tumour_and_nothing_in_a_healthy_liver(segmenter):
+    kind = PhantomKind(PHASES.index("arterial"), bright_tumours=True)
+    plain = replace(segmenter, contrasts=())
+    settings = PhantomSettings(cases=12, unlabelled=0, seed=88, size=192, tumour_free=0.4)
+    scan, label, _ = make_phantom_of(kind, 2, settings)
+    with_contrasts, without = (
+        score_case(label.voxels, each.predict(scan).mask.voxels) for each in (segmenter, plain)
+    )
+    assert with_contrasts.tumour.dice > without.tumour.dice + 0.1
+    assert with_contrasts.liver.dice == pytest.approx(without.liver.dice, abs=1e-3)
+    healthy, no_tumour, _ = make_phantom_of(kind, 11, settings)
+    assert not (no_tumour.voxels == 2).any()
+    assert not (segmenter.predict(healthy).mask.voxels == 2).any()
 
 
 @pytest.mark.parametrize(

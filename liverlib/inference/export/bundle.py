@@ -43,7 +43,7 @@ def write_bundle(folder: str | Path, weights: str | Path) -> list[Path]:
     }
     copy_files(scripts)
     write_json(metadata, _metadata(stages))
-    write_json(inference, _inference(stages))
+    write_json(inference, _inference(stages, config_of(stages, weights)))
     for path, text in ((card, model_card(weights)), (marker, "")):
         with atomic(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -52,7 +52,7 @@ def write_bundle(folder: str | Path, weights: str | Path) -> list[Path]:
     return [metadata, inference, model, card, marker, *scripts]
 
 
-def _inference(stages: Networks) -> dict[str, Any]:
+def _inference(stages: Networks, config: dict[str, Any]) -> dict[str, Any]:
     """How MONAI is to read scans, apply both networks, and write masks."""
     networks = {
         name: {"_target_": "scripts.unet.UNet3D", **network.shape}
@@ -87,7 +87,7 @@ def _inference(stages: Networks) -> dict[str, Any]:
         "weights": "$torch.load(@bundle_root + '/models/model.pt', weights_only=True)",
         "segmenter": {
             "_target_": "scripts.transform.SegmentLiver", "networks": "@networks",
-            "weights": "@weights", "config": config_of(stages), "device": "@device",
+            "weights": "@weights", "config": config, "device": "@device",
         },
         **{
             name: {"_target_": "Compose", "transforms": steps} for name, steps in transforms.items()

@@ -20,8 +20,8 @@ from liverlib.models.unet import UNet3D
 from liverlib.preprocessing.boxes import MARGIN_MM
 from liverlib.preprocessing.cube import CubeSettings
 
-from ..contrasts import CONTRASTS
 from ..postprocessing import DEFAULTS
+from ..quality.calibration import Calibration
 from ..segmenter import networks_by_stage
 
 SCRIPT = Path(__file__).with_name("segment.py")
@@ -58,8 +58,10 @@ def both_stages(weights: str | Path) -> Networks:
     return stages
 
 
-def config_of(stages: Networks) -> dict[str, Any]:
-    """What the script must know beside the networks."""
+def config_of(stages: Networks, weights: str | Path | None = None) -> dict[str, Any]:
+    """What the script must know beside the networks; the contrasts are those of the weights."""
+    calibration = Calibration.of(weights) if weights else None
+    contrasts = calibration.contrasts if calibration else ()
     cubes = {name: {"size": cube.size, "window": cube.window} for name, (_, cube) in stages.items()}
     return {
         "note": NOT_MEDICAL,
@@ -67,7 +69,7 @@ def config_of(stages: Networks) -> dict[str, Any]:
         "classes": {str(value): name for value, name in CLASSES.items()},
         "margin_mm": MARGIN_MM,
         "least_lesion": DEFAULTS.min_lesion_probability,
-        "contrasts": [asdict(contrast) for contrast in CONTRASTS],
+        "contrasts": [asdict(contrast) for contrast in contrasts],
         **cubes,
     }
 
@@ -82,7 +84,7 @@ def write_onnx_folder(folder: str | Path, weights: str | Path) -> list[Path]:
     paths = [folder / name for name in ("coarse.onnx", "roi.onnx", "config.json", "segment.py")]
     for path, stage in zip(paths, ("coarse", "roi"), strict=False):
         _write_onnx(path, *stages[stage])
-    write_json(paths[2], config_of(stages))
+    write_json(paths[2], config_of(stages, weights))
     copy_files({paths[3]: SCRIPT})
     return paths
 

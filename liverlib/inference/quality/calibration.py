@@ -2,7 +2,8 @@
 
 The liver's Dice is predicted by ridge regression of −log(1 − Dice), its interval from the errors
 on kinds of phantoms that were left out. The chance that a lesion is one comes from logistic
-regression. `benchmarks/weights/quality.py` fits both and writes the file beside the weights.
+regression. `benchmarks/weights/quality.py` fits both and writes the file beside the weights, with
+the changed contrasts in which these find more tumours.
 """
 
 import math
@@ -14,6 +15,8 @@ from liverlib.core.errors import LiverlibError
 from liverlib.core.files import read_json
 from liverlib.core.verdict import LOOK_CLOSELY, Reason
 from liverlib.io.provenance import sha256_of
+
+from ..contrasts import ChangedContrast
 
 VERSION = 2  # raised when features come to mean something else
 LEAST_MISSING = 1e-3  # 1 − Dice; less counts as this
@@ -40,11 +43,16 @@ class Linear:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The fitted functions; `interval` holds the 10 % and 90 % quantiles of the liver's errors."""
+    """What was fitted to a file of weights, and chosen for it.
+
+    `interval` holds the 10 % and 90 % quantiles of the liver's errors. `contrasts` are those in
+    which the ROI stage sees the liver, too.
+    """
 
     liver: Linear
     interval: tuple[float, float]
     lesion: Linear
+    contrasts: tuple[ChangedContrast, ...] = ()
 
     @classmethod
     def of(cls, weights: str | Path) -> "Calibration | None":
@@ -57,7 +65,9 @@ class Calibration:
             if content["version"] != VERSION or content["weights"] != sha256_of(weights):
                 return None
             low, high = content["interval"]
-            return cls(Linear(**content["liver"]), (low, high), Linear(**content["lesion"]))
+            contrasts = tuple(ChangedContrast(**values) for values in content.get("contrasts", ()))
+            liver, lesion = Linear(**content["liver"]), Linear(**content["lesion"])
+            return cls(liver, (low, high), lesion, contrasts)
         except (KeyError, TypeError, ValueError) as error:
             raise LiverlibError(
                 f"{path}: no calibration ({error!r}). Fit it again, or delete it."

@@ -7,6 +7,7 @@ import pytest
 
 from liverlib.core.errors import LiverlibError
 from liverlib.core.verdict import LOOK_CLOSELY
+from liverlib.inference.contrasts import INVERTED, STRETCHED, ChangedContrast
 from liverlib.inference.quality.calibration import (
     VERSION,
     Calibration,
@@ -66,6 +67,18 @@ def test_a_damaged_calibration_is_told(weights):
         Calibration.of(weights)
 
 
+def test_the_contrasts_chosen_for_the_weights_are_kept_there(weights):
+    assert Calibration.of(weights).contrasts == ()
+    content = json.loads(calibration_path(weights).read_text())
+    content["contrasts"] = [{"gain": -1.0, "least_peak": 0.9, "least_radius_mm": 8.0}]
+    calibration_path(weights).write_text(json.dumps(content))
+    assert Calibration.of(weights).contrasts == (ChangedContrast(-1.0, 0.9, 8.0),)
+    content["contrasts"] = [{"gain": -1.0, "peak": 0.9}]
+    calibration_path(weights).write_text(json.dumps(content))
+    with pytest.raises(LiverlibError, match="Fit it again"):
+        Calibration.of(weights)
+
+
 def test_the_pretrained_weights_have_one_of_their_own():
     """Where weights are replaced, `benchmarks/weights/quality.py` is to run again."""
-    assert Calibration.of(PRETRAINED) is not None
+    assert Calibration.of(PRETRAINED).contrasts == (STRETCHED, INVERTED)
