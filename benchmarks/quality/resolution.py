@@ -48,11 +48,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path, nargs="?", default=PRETRAINED)
     parser.add_argument("--cases", type=int, default=24)
+    parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="of the ROI's cube")
     options = parser.parse_args()
     segmenter = Segmenter.load(options.weights)
-    segmenters = {f"{size}": with_size(segmenter, size) for size in SIZES}
-    if segmenter.fine:
-        segmenters["128, and the fine stage"] = segmenter
+    segmenters = {f"{size}": with_size(segmenter, size) for size in options.sizes}
+    segmenters["128, and the fine stage"] = replace(segmenter, contrasts=())
+    segmenters["128, changed contrasts and the fine stage"] = segmenter
     results: dict[str, list[Result]] = {name: [] for name in segmenters}
     calls = [(SMALL, n, SETTINGS) for n in range(options.cases)]
     with Report(__file__) as report:
@@ -69,7 +70,8 @@ def main() -> None:
 def with_size(segmenter: Segmenter, size: int) -> Segmenter:
     """Two stages, with so many voxels along each edge of the ROI stage's cube."""
     cube = replace(segmenter.roi.cube, size=size)
-    return replace(segmenter, roi=replace(segmenter.roi, cube=cube), fine=None)
+    roi = replace(segmenter.roi, cube=cube)
+    return replace(segmenter, roi=roi, fine=None, contrasts=())
 
 
 def segmented(segmenter: Segmenter, scan: Volume, label: Volume) -> Result:

@@ -30,6 +30,7 @@ from liverlib.inference.contrasts import INVERTED, STRETCHED, ChangedContrast
 from liverlib.inference.prediction import Prediction
 from liverlib.inference.quality.calibration import (
     VERSION,
+    Calibration,
     Linear,
     calibration_path,
     from_dice,
@@ -144,7 +145,8 @@ ALL = [*CHANGES, *KINDS]
 
 def main() -> None:
     options = arguments()
-    contrasts = (STRETCHED, INVERTED) if options.contrasts else ()
+    today = Calibration.of(options.weights)
+    contrasts = (STRETCHED, INVERTED) if options.contrasts else today.contrasts if today else ()
     tasks = [(options.weights, contrasts, kind, n) for n in range(options.cases) for kind in ALL]
     cases = [case for case in in_processes(make_case, tasks, options.workers, "cases") if case]
     with Report(__file__) as report:
@@ -163,7 +165,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("weights", type=Path, nargs="?", default=PRETRAINED)
     parser.add_argument("--cases", type=int, default=32, help="phantoms of each kind")
     parser.add_argument("--workers", type=int, help="processes (default: one a processor)")
-    parser.add_argument("--contrasts", action="store_true", help="with those of the pretrained")
+    parser.add_argument("--contrasts", action="store_true", help="as of the pretrained")
     return parser.parse_args()
 
 

@@ -54,8 +54,8 @@ class ChangedContrast:
 
 
 # Chosen on phantoms for the pretrained weights (benchmarks/weights/changed_contrasts.py), but for
-# the radius: inverted, bright vessels may look like tumours, and none in a liver is 18 mm wide. The
-# portal vein, which lies outside it, is 15.5 mm (SD 1.9; Stamm et al., Abdominal Radiology, 2016).
+# the radius: inverted, bright vessels may look like tumours, and they are seldom 18 mm wide. The
+# portal vein, outside the liver, is 15.5 mm (SD 1.9; Stamm et al., Abdominal Radiology, 2016).
 STRETCHED, INVERTED = ChangedContrast(1.5, 0.99), ChangedContrast(-1.0, 0.97, 9.0)
 
 
@@ -63,8 +63,7 @@ def add_from_contrasts(
     roi: StageOutput,
     predict: Callable[[Cube], np.ndarray],
     spacing: Spacing,
-    contrasts: Sequence[ChangedContrast] = (STRETCHED, INVERTED),
-    least: float = 0.0,
+    contrasts: Sequence[ChangedContrast],
 ) -> StageOutput:
     """The ROI stage's outcome with the tumours that it finds in changed contrasts.
 
@@ -73,14 +72,16 @@ def add_from_contrasts(
         predict: the stage itself: single predictions (N, 2, S, S, S) of a cube.
         spacing: of the scan, mm.
         contrasts: in which the stage sees the liver again.
-        least: a probability that every added tumour must reach.
     """
-    found = np.zeros_like(roi.kept[1])
+    found, each = np.zeros_like(roi.kept[1]), np.zeros_like(roi.probabilities[:, 1])
     for contrast in contrasts:
-        strict = replace(contrast, least_peak=max(contrast.least_peak, least))
-        tumour = predict(contrast.cube(roi)).mean(axis=0)[1]
-        np.maximum(found, strict.find(roi, tumour, spacing), out=found)
-    return roi.with_tumours(found)
+        tumours = predict(contrast.cube(roi))[:, 1]
+        singles = np.stack([contrast.find(roi, tumour, spacing) for tumour in tumours])
+        alone = len(tumours) == 1
+        mean = singles[0] if alone else contrast.find(roi, tumours.mean(axis=0), spacing)
+        np.maximum(found, mean, out=found)
+        np.maximum(each, singles, out=each)
+    return roi.with_tumours(found, each)
 
 
 def bright_radii(

@@ -91,7 +91,8 @@ class Prediction:
         with enough_memory(self.name, self.grid.shape):
             values = np.zeros([side.stop - side.start for side in box], np.uint8, order="F")
             for part, slabs in parts:
-                fill_box(values, box, part, (np.rint(255 * slab[least - 1]) for slab in slabs))
+                levels = (np.rint(255 * slab[:least].min(axis=0)) for slab in slabs)
+                fill_box(values, box, part, levels)
         return values
 
     def _nth(self, n: int) -> np.ndarray:
@@ -101,7 +102,7 @@ class Prediction:
             single = stage.probabilities[n % len(stage.probabilities)]
             kept = postprocess(single, self.settings)
             if stage.added is not None:
-                np.maximum(kept[1], stage.added, out=kept[1])
+                np.maximum(kept[1], stage.added[n % len(stage.added)], out=kept[1])
             located.append((stage.cube, kept))
         return self._merged(located, roi_box(*located[0], self.grid.spacing))
 

@@ -1,8 +1,8 @@
 """Scan → mask with trained networks, on the scan's own grid, in two stages or three.
 
 The coarse stage sees the whole body in a cube and finds the liver. The ROI stage sees that liver
-alone, in a cube of its own, where a voxel is about half as wide: there tumours are found, faint and
-bright ones in changed contrasts. In fine scans the fine stage halves it again, for small ones.
+alone, in a cube of its own, where a voxel is about half as wide: there tumours are found, with some
+weights also in changed contrasts. In fine scans the fine stage halves it again, for small ones.
 """
 
 from collections.abc import Sequence
@@ -147,11 +147,16 @@ class Segmenter:
     def _with_more_tumours(
         self, scan: Volume, roi: StageOutput, shifts: Sequence[Shift]
     ) -> StageOutput:
-        """The ROI stage's outcome with the faint, the bright and the small tumours."""
+        """The ROI stage's outcome with the faint, the bright and the small tumours.
+
+        Where the spacing is unknown, nothing is looked for that must have a size in mm.
+        """
         assert self.roi
-        predict = partial(self.roi.predict, shifts=shifts)
-        least = self.settings.min_lesion_probability
-        roi = add_from_contrasts(roi, predict, scan.grid.spacing, self.contrasts, least)
+        known = scan.grid.spacing_known
+        contrasts = [each for each in self.contrasts if known or not each.least_radius_mm]
+        if contrasts:
+            predict = partial(self.roi.predict, shifts=shifts)
+            roi = add_from_contrasts(roi, predict, scan.grid.spacing, contrasts)
         return self.fine.add(scan, roi) if self.fine else roi
 
 

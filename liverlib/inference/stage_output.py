@@ -17,7 +17,8 @@ class StageOutput:
     and each test-time augmentation. `kept` (2, S, S, S) is their mean after post-processing, and
     `box` lies around its liver, in the scan's voxels; None where there is no liver. `level` is the
     HU from which the cube's window was counted. Both hold the probability of tumours that changed
-    contrasts and the fine stage `added` (S, S, S), which no post-processing takes away.
+    contrasts and the fine stage `added` (N or 1, S, S, S), to each single prediction or to all
+    alike; no post-processing takes them away.
     """
 
     cube: Cube
@@ -32,11 +33,17 @@ class StageOutput:
         """The mean probabilities (2, S, S, S), before post-processing."""
         return self.probabilities.mean(axis=0)
 
-    def with_tumours(self, added: np.ndarray) -> "StageOutput":
-        """This outcome with the probability (S, S, S) of further tumours, 0 elsewhere."""
+    def with_tumours(self, found: np.ndarray, each: np.ndarray | None = None) -> "StageOutput":
+        """This outcome with further tumours.
+
+        Args:
+            found: their probability (S, S, S), 0 elsewhere.
+            each: the same by each single prediction (N, S, S, S); by default all find the same.
+        """
+        added = found[None] if each is None else each
         probabilities, kept = self.probabilities.copy(), self.kept.copy()
-        for tumour in (*probabilities[:, 1], kept[1]):
-            np.maximum(tumour, added, out=tumour)
+        np.maximum(probabilities[:, 1], added, out=probabilities[:, 1])
+        np.maximum(kept[1], found, out=kept[1])
         if self.added is not None:
             added = np.maximum(self.added, added)
         return replace(self, probabilities=probabilities, kept=kept, added=added)

@@ -54,7 +54,7 @@ def clear_case() -> tuple[Volume, Volume]:
 def test_the_roi_stage_is_given_the_liver_that_the_coarse_stage_predicts(stages):
     scan, label = clear_case()
     alone = Segmenter(stages[0]).predict(scan).mask.voxels
-    prediction = Segmenter(*stages, contrasts=()).predict(scan)
+    prediction = Segmenter(*stages).predict(scan)
     assert not (alone == 2).any()
     assert dice(label.voxels == 2, prediction.mask.voxels == 2) > 0.6  # the rim is as dark
     coarse, roi = prediction.stages

@@ -2,6 +2,7 @@
 
 import ast
 from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from scipy import ndimage
 from stages import Threshold
 
 from liverlib.inference import segmenter
+from liverlib.inference.contrasts import INVERTED, STRETCHED, ChangedContrast
 from liverlib.inference.export import segment as script
-from liverlib.inference.export.onnx_folder import config_of
+from liverlib.inference.export.onnx_folder import both_stages, config_of
 from liverlib.inference.segmenter import Segmenter, Stage
+from liverlib.models.weights import PRETRAINED
 from liverlib.preprocessing.cube import CubeSettings
 
 CUBES = {"coarse": CubeSettings(size=32), "roi": CubeSettings(32, (-120.0, 120.0), "liver")}
+CONTRASTS = ChangedContrast(1.5, 0.9), ChangedContrast(-1.0, 0.9, 4.0)
 NETWORKS = {"coarse": Threshold(0.6, (0.3, 0.5)), "roi": Threshold(0.3, (0.05, 0.28))}
 
 
@@ -38,7 +42,8 @@ def test_any_networks_give_the_same_mask_as_in_liverlib(seed, orientation, monke
     monkeypatch.setattr(segmenter, "mixed_precision", lambda *_: nullcontext())
     scan, _ = simple_case(seed, 40 + 9 * seed, orientation)
     stages = {name: Stage([NETWORKS[name]], cube) for name, cube in CUBES.items()}
-    expected = Segmenter(stages["coarse"], stages["roi"]).predict(scan).mask.voxels
+    plain = Segmenter(stages["coarse"], stages["roi"])
+    expected = replace(plain, contrasts=CONTRASTS).predict(scan).mask.voxels
 
     def predict(name: str, image: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -47,9 +52,16 @@ def test_any_networks_give_the_same_mask_as_in_liverlib(seed, orientation, monke
         return torch.stack([liver + tumour, tumour]).numpy()
 
     config = config_of({name: (None, cube) for name, cube in CUBES.items()})
+    config["contrasts"] = [asdict(contrast) for contrast in CONTRASTS]
     mask = script.segment(scan.voxels, scan.grid.spacing, config, predict)
     assert set(np.unique(expected)) >= {0, 1}
+    assert (expected != plain.predict(scan).mask.voxels).any()
     assert (mask != expected).sum() <= 0.001 * (expected > 0).sum()
+
+
+def test_the_weights_contrasts_are_in_what_the_script_reads():
+    contrasts = config_of(both_stages(PRETRAINED), PRETRAINED)["contrasts"]
+    assert tuple(ChangedContrast(**values) for values in contrasts) == (STRETCHED, INVERTED)
 
 
 def test_a_scan_without_a_liver_has_an_empty_mask():
