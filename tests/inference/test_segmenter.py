@@ -11,9 +11,10 @@ from stages import Threshold, save_untrained
 from liverlib.core.errors import LiverlibError
 from liverlib.evaluation.overlap import dice
 from liverlib.inference import segmenter as module
+from liverlib.inference.contrasts import INVERTED, STRETCHED
 from liverlib.inference.postprocessing import PostprocessSettings, postprocess
 from liverlib.inference.segmenter import SHIFTS, Segmenter, Stage, probabilities
-from liverlib.io.volume import Volume
+from liverlib.io.volume import Grid, Volume
 from liverlib.models.unet import UNet3D
 from liverlib.models.weights import save_networks
 from liverlib.preprocessing.cube import ROI_WINDOW, CubeSettings, to_cube
@@ -49,6 +50,22 @@ def clear_case() -> tuple[Volume, Volume]:
 
 
 # --- two stages ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_without_a_spacing_no_tumour_is_looked_for_that_must_have_a_size(
+    stages, known, monkeypatch
+):
+    scan, _ = clear_case()
+    if not known:
+        scan = replace(scan, grid=Grid.of(scan.grid.shape, np.eye(4)))
+    assert scan.grid.spacing_known == known
+    seen = []
+    monkeypatch.setattr(
+        module, "add_from_contrasts", lambda roi, *rest: seen.extend(rest[2]) or roi
+    )
+    Segmenter(*stages, contrasts=(STRETCHED, INVERTED)).predict(scan)
+    assert seen == ([STRETCHED, INVERTED] if known else [STRETCHED])
 
 
 def test_the_roi_stage_is_given_the_liver_that_the_coarse_stage_predicts(stages):
