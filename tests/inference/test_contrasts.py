@@ -115,8 +115,8 @@ def test_only_what_is_certain_is_added(peak, any_added):
 def test_single_predictions_are_averaged_and_each_has_its_own_tumours():
     roi, _ = case(ball(18), FAINT)
     roi = replace(roi, probabilities=roi.probabilities.repeat(2, axis=0))
-    shares = np.float32([1, 0])[:, None, None, None, None]
-    found = add_from_contrasts(roi, lambda cube: predict(cube) * shares, SPACING, [STRETCHED])
+    halves = np.float32([1, 0])[:, None, None, None, None]
+    found = add_from_contrasts(roi, lambda cube: predict(cube) * halves, SPACING, [STRETCHED])
     assert not (found.kept[1] >= 0.5).any()
     assert [bool(single.any()) for single in found.added] == [True, False]
 

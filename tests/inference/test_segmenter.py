@@ -60,12 +60,12 @@ def test_without_a_spacing_no_tumour_is_looked_for_that_must_have_a_size(
     if not known:
         scan = replace(scan, grid=Grid.of(scan.grid.shape, np.eye(4)))
     assert scan.grid.spacing_known == known
-    seen = []
+    given = []
     monkeypatch.setattr(
-        module, "add_from_contrasts", lambda roi, *rest: seen.extend(rest[2]) or roi
+        module, "add_from_contrasts", lambda roi, *rest: given.extend(rest[2]) or roi
     )
     Segmenter(*stages, contrasts=(STRETCHED, INVERTED)).predict(scan)
-    assert seen == ([STRETCHED, INVERTED] if known else [STRETCHED])
+    assert given == ([STRETCHED, INVERTED] if known else [STRETCHED])
 
 
 def test_the_roi_stage_is_given_the_liver_that_the_coarse_stage_predicts(stages):

@@ -209,6 +209,9 @@ def _fits(command: str, settings: dict[str, list[str]], options: dict[str, str])
     """Whether what the line asks for is allowed, by rules of its own."""
     if options.get("--preset", "demo") not in PRESETS:
         return False
+    own_data = command == "prepare" or "--data" in options
+    if own_data and any(name.startswith("phantom.") for name in settings):
+        return False
     try:
         values = asked(command, settings, options)
     except (ValueError, KeyError):
